@@ -1,0 +1,1 @@
+"""What is told about requests: log lines, metrics, traces. Never their content."""

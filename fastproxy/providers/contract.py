@@ -1,0 +1,32 @@
+"""What a provider is: a frozen row of pure functions. No base class, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fastproxy.errors import UpstreamError
+from fastproxy.types import ChatRequest, Deployment, UpstreamRequest
+from fastproxy.wire.events import Completion, Translator
+
+BuildRequest = Callable[[ChatRequest, Deployment], UpstreamRequest]
+ParseResponse = Callable[[ChatRequest, bytes], Completion]
+TranslateStream = Callable[[ChatRequest], Translator]
+ParseError = Callable[[int, Mapping[str, str], bytes], UpstreamError]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One kind of provider. Every function is pure and raises nothing but `ProxyError`."""
+
+    build_request: BuildRequest
+    """The HTTP request for this chat at this deployment. Twice the same input, twice an equal value."""
+    parse_response: ParseResponse
+    """The completion in a whole 200 body; raises `UpstreamError` where it holds an error or garbage."""
+    translate_stream: TranslateStream
+    """A fresh translator for one streamed answer."""
+    parse_error: ParseError
+    """(status, lower-case headers, body) of a non-2xx answer -> the error to raise."""
+    native_surface: str = ""
+    """The surface ("chat", "messages") whose wire format the upstream speaks itself: bytes then pass
+    through untouched and neither translator nor renderer runs."""

@@ -1,0 +1,1 @@
+"""What happens when an attempt fails: retry, fallback, circuit breaker, deadline."""

@@ -1,0 +1,135 @@
+"""The nouns that flow between the files: frozen values, no behaviour beyond reading themselves.
+
+A value may hold JSON objects (`Json`). They are read-only by contract: a translator builds new
+objects and never changes the ones it was given (tests hold every translator to it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+Headers = tuple[tuple[str, str], ...]
+"""Header pairs, names in lower case, in the order they are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the owner of an API key, or anybody on loopback where no keys are set."""
+
+    name: str
+    scope: str
+    """A digest that keeps one caller's remembered state from another's; never the key itself."""
+    models: tuple[str, ...] = ()
+    """Patterns of the models this caller may use; empty: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """OpenAI's `tool_choice` in all its forms, as one value.
+
+    `mode` is "auto", "none" or "required"; `names` restricts the choice to some tools ("allowed_tools",
+    or the one tool that is forced). A forced tool is mode "required" with one name.
+    """
+
+    mode: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat request in the form of OpenAI's Chat Completions, whatever surface it came in by."""
+
+    model: str
+    """The name the client asked for; answers carry it."""
+    messages: tuple[Json, ...]
+    """OpenAI chat messages, repaired: roles system|developer|user|assistant|tool; `content` is a string,
+    a list of OpenAI content parts, or None; assistant `tool_calls` are `type: "function"` with string
+    `arguments`; every tool message has a `tool_call_id`. Unknown keys of a message are kept
+    (`reasoning_content`, `extra_content`, `cache_control`, ...)."""
+    stream: bool = False
+    include_usage: bool = False
+    """The client asked for the usage chunk (`stream_options.include_usage`)."""
+    tools: tuple[Json, ...] = ()
+    """`{"type": "function", "function": {"name", "description"?, "parameters"?, "strict"?}}` only."""
+    tool_choice: ToolChoice | None = None
+    parameters: Json = field(default_factory=dict)
+    """OpenAI's other documented parameters that the client set (nulls left out), under OpenAI's names:
+    temperature, top_p, n, seed, stop (a list), max_tokens, max_completion_tokens, presence_penalty,
+    frequency_penalty, logprobs, top_logprobs, logit_bias, response_format, reasoning_effort,
+    parallel_tool_calls, user, metadata, service_tier, modalities, prediction, ..."""
+    extra: Json = field(default_factory=dict)
+    """Top-level fields that OpenAI does not know (an SDK's `extra_body`): each provider picks what it
+    understands and leaves the rest out."""
+    repairs: tuple[str, ...] = ()
+    """Names of repairs (`errors.Repair`) to apply when building the upstream request."""
+    recalled: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    """What `continuity.py` remembered for this conversation: (carry kind, key) -> value."""
+
+    def max_output_tokens(self) -> int | None:
+        """The limit on the answer's length: `max_completion_tokens`, else `max_tokens`, else None."""
+        value = self.parameters.get("max_completion_tokens", self.parameters.get("max_tokens"))
+        return value if isinstance(value, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Lengths in seconds; see DESIGN §5: connect and total for all, the others for streams."""
+
+    connect: float = 5.0
+    first_token: float = 60.0
+    idle: float = 60.0
+    total: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One place that can answer: a provider as configured, and the model's name there."""
+
+    provider: str
+    """The configured provider's name: `vertex`, `deepseek`, a custom one's."""
+    kind: str
+    """The row of the provider table that serves it."""
+    model: str
+    """The model's name at the provider."""
+    base_url: str
+    """Without a trailing slash."""
+    headers: Headers = ()
+    """Static headers of every request to this deployment: its API key among them."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The provider's own settings (project, location, num_ctx, keep_alive, ...), read-only."""
+    timeouts: Timeouts = Timeouts()
+    credential: str = ""
+    """Name of a credential that the upstream client adds at sending ("google"); empty: none."""
+
+    def __repr__(self) -> str:
+        return f"<Deployment {self.provider}/{self.model}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a model's name leads: deployments, best first."""
+
+    model: str
+    deployments: tuple[Deployment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A parameter that a provider has no equivalent for, and why it was left out."""
+
+    param: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One HTTP request to a provider, complete but for the credential."""
+
+    url: str
+    body: bytes
+    headers: Headers = (("content-type", "application/json"),)
+    method: str = "POST"
+    dropped: tuple[Dropped, ...] = ()

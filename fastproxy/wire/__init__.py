@@ -1,0 +1,1 @@
+"""What providers and clients speak: pure translation between bytes and values, no I/O."""

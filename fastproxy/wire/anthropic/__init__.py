@@ -1,0 +1,1 @@
+"""The Anthropic Messages wire format: requests out, content blocks in."""

@@ -1,0 +1,1 @@
+"""The Gemini wire format (Vertex AI generateContent): requests out, candidates in."""

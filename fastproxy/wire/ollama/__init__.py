@@ -1,0 +1,1 @@
+"""The Ollama wire format (native /api/chat): requests out, NDJSON lines in."""

@@ -1,0 +1,1 @@
+"""OpenAI wire formats: requests in, chunks and completions out."""
