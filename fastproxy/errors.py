@@ -118,9 +118,7 @@ class UpstreamError(ProxyError):
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(
-            kind, message, param=param, code=code, retry_after=retry_after, headers=headers
-        )
+        super().__init__(kind, message, param=param, code=code, retry_after=retry_after, headers=headers)
         self.upstream_status = upstream_status
         """The provider's own HTTP status, None where there was none (reset, timeout, in-stream)."""
         self.repair = repair

@@ -127,7 +127,8 @@ CONTENT = (Delta, Reasoning, Refusal, ToolDelta, Annotations, Image, Finish, Fau
 
 
 class Translator(Protocol):
-    """Turns one upstream stream into events. One object a stream; pure; never raises on bytes."""
+    """Turns one upstream stream into events. One object a stream; pure; whatever the
+    bytes are, raises nothing but `UpstreamError` (which ends the stream like a Fault)."""
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete."""
