@@ -1,0 +1,7 @@
+"""Typed settings from TOML and environment: the only reader of files and environment."""
+
+from fastproxy.config.loading import ConfigError, load
+from fastproxy.config.providers import ProviderSettings
+from fastproxy.config.settings import ApiKey, RouteSettings, Settings
+
+__all__ = ["ApiKey", "ConfigError", "ProviderSettings", "RouteSettings", "Settings", "load"]

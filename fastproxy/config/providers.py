@@ -1,0 +1,104 @@
+"""Settings of the providers: what all have in common, and what each kind adds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from fastproxy.config.values import BaseUrl, Secret, Section, StrList
+from fastproxy.types import Timeouts
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class ProviderSettings(Section):
+    """What every provider has. Names of kinds are the rows of the provider table."""
+
+    kind: str
+    enabled: bool | None = None
+    """True or False decides; unset: on where it is configured or its credential is found."""
+    prefix: str = ""
+    models: StrList = []
+    """Names at the provider, listed at /v1/models beside what discovery finds."""
+    connect_timeout: Seconds = 5.0
+    first_token_timeout: Seconds = 60.0
+    idle_timeout: Seconds = 60.0
+    total_timeout: Seconds = 1800.0
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """All four, in seconds."""
+        return Timeouts(self.connect_timeout, self.first_token_timeout, self.idle_timeout, self.total_timeout)
+
+
+class DemoSettings(ProviderSettings):
+    """The offline provider: always on unless disabled."""
+
+    kind: Literal["demo"] = "demo"
+    prefix: str = "demo-"
+
+
+class OpenAISettings(ProviderSettings):
+    """Any server that speaks OpenAI's Chat Completions."""
+
+    kind: Literal["openai"] = "openai"
+    api_key: Secret = SecretStr("")
+    base_url: BaseUrl = ""
+
+
+class DeepSeekSettings(ProviderSettings):
+    """DeepSeek's API."""
+
+    kind: Literal["deepseek"] = "deepseek"
+    prefix: str = "deepseek-"
+    models: StrList = ["deepseek-v4-flash", "deepseek-v4-pro", "deepseek-chat", "deepseek-reasoner"]
+    api_key: Secret = SecretStr("env:DEEPSEEK_API_KEY")
+    base_url: BaseUrl = "https://api.deepseek.com"
+
+
+class OllamaSettings(ProviderSettings):
+    """An Ollama server."""
+
+    kind: Literal["ollama"] = "ollama"
+    prefix: str = "ollama-"
+    base_url: BaseUrl = "http://127.0.0.1:11434"
+    api_key: Secret = SecretStr("")
+    num_ctx: Annotated[int, Field(ge=256)] = 32_768
+    num_ctx_by_model: dict[str, Annotated[int, Field(ge=256)]] = {}
+    keep_alive: str = "5m"
+    first_token_timeout: Seconds = 300.0
+
+
+class VertexSettings(ProviderSettings):
+    """Gemini (and Claude) on Google's Vertex AI."""
+
+    kind: Literal["vertex"] = "vertex"
+    prefix: str = "gemini-"
+    models: StrList = ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-3-pro-preview"]
+    project: str = ""
+    location: str = "global"
+    credentials_file: str = ""
+    api_key: Secret = SecretStr("")
+    base_url: BaseUrl = ""
+    api_version: str = "v1beta1"
+    safety_settings: list[dict[str, str]] = []
+
+
+class AnthropicSettings(ProviderSettings):
+    """Anthropic's Messages API."""
+
+    kind: Literal["anthropic"] = "anthropic"
+    prefix: str = "claude-"
+    models: StrList = ["claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5", "claude-3-5-sonnet-latest"]
+    api_key: Secret = SecretStr("env:ANTHROPIC_API_KEY")
+    base_url: BaseUrl = "https://api.anthropic.com"
+
+
+AnyProvider = Annotated[
+    DemoSettings | OpenAISettings | DeepSeekSettings | OllamaSettings | VertexSettings | AnthropicSettings,
+    Field(discriminator="kind"),
+]
+
+KINDS = ("demo", "vertex", "anthropic", "deepseek", "ollama", "openai")
+"""The kinds of provider; all but "openai" are also names of providers that need no configuration."""

@@ -1,0 +1,120 @@
+"""The settings as a whole, table by table; `fastproxy.toml` has the same shape."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from fastproxy.config.providers import KINDS, AnyProvider
+from fastproxy.config.values import Secret, Section, StrList
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class ServerSettings(Section):
+    """[server]: where we listen, and how we behave."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 4000
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    max_in_flight: Annotated[int, Field(ge=1)] = 2048
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"
+    metrics_open: bool = False
+    heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
+    default_model: str = ""
+    on_unsupported: Literal["warn", "drop", "reject"] = "warn"
+    tls_certificate: str = ""
+    tls_key: str = ""
+
+
+class ApiKey(Section):
+    """One key that clients may use: its text or its SHA-256, and what it may do."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    key: Secret = SecretStr("")
+    sha256: str = ""
+    models: StrList = []
+
+    @model_validator(mode="after")
+    def _one_of_key_and_digest(self) -> ApiKey:
+        if bool(self.key.get_secret_value()) == bool(self.sha256):
+            raise ValueError(f"key {self.name!r} needs either `key` (not empty) or `sha256`, and not both")
+        if self.sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", self.sha256):
+            raise ValueError(f"sha256 of key {self.name!r} must be 64 hexadecimal digits")
+        return self
+
+
+class AuthSettings(Section):
+    """[auth]: who may call. No keys: open on loopback only."""
+
+    keys: list[ApiKey] = []
+    insecure: bool = False
+
+
+class ContinuitySettings(Section):
+    """[continuity]: where we keep what providers must get back and clients throw away."""
+
+    storage: str = "memory://"
+    ttl_seconds: Annotated[float, Field(ge=60)] = 86_400.0
+
+
+class RouteSettings(Section):
+    """[[routes]]: a pattern of model names that goes to a provider of your choice."""
+
+    match: Annotated[str, Field(min_length=1)]
+    provider: Annotated[str, Field(min_length=1)]
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
+    continuity: ContinuitySettings = ContinuitySettings()
+    providers: dict[str, AnyProvider] = {}
+    routes: list[RouteSettings] = []
+    aliases: dict[str, str] = {}
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _kind_defaults_to_the_name(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        tables = {name: value.get(name, {}) for name in KINDS if name != "openai"} | value
+        return {
+            name: {"kind": name, "enabled": True if name in value else None} | table
+            if isinstance(table, dict)
+            else table
+            for name, table in tables.items()
+        }
+
+    @model_validator(mode="after")
+    def _is_safe_and_whole(self) -> Settings:
+        self._check_exposure()
+        for route in self.routes:
+            if route.provider not in self.providers:
+                known = ", ".join(self.providers)
+                raise ValueError(f"routes: provider {route.provider!r} is not configured (known: {known})")
+        for name, provider in self.providers.items():
+            if provider.kind == "openai" and not provider.base_url and provider.enabled is not False:
+                raise ValueError(f"providers.{name}: set base_url to the server's address (https://…/v1)")
+        if self.server.workers > 1 and self.continuity.storage.startswith("memory:"):
+            raise ValueError(
+                "server.workers > 1 needs a continuity store that the workers share: set continuity.storage "
+                'to "sqlite:///path/to/file" or "redis://host:6379"'
+            )
+        return self
+
+    def _check_exposure(self) -> None:
+        if self.auth.keys or self.auth.insecure or self.server.host in LOOPBACK_HOSTS:
+            return
+        raise ValueError(
+            f"server.host {self.server.host!r} can be reached from other machines, and auth.keys is empty: "
+            'add a key (auth.keys = [{ name = "me", key = "sk-…" }]), listen on 127.0.0.1, or set '
+            "auth.insecure = true"
+        )
