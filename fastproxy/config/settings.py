@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,11 @@ class ApiKey(Section):
     key: Secret = SecretStr("")
     sha256: str = ""
     models: StrList = []
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the key in lower-case hexadecimal: all that the rest of the program sees of it."""
+        return self.sha256.lower() or hashlib.sha256(self.key.get_secret_value().encode()).hexdigest()
 
     @model_validator(mode="after")
     def _one_of_key_and_digest(self) -> ApiKey:

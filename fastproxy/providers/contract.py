@@ -30,3 +30,7 @@ class Provider:
     native_surface: str = ""
     """The surface ("chat", "messages") whose wire format the upstream speaks itself: bytes then pass
     through untouched and neither translator nor renderer runs."""
+    auth_header: tuple[str, str] = ("authorization", "Bearer ")
+    """The header that carries a static API key, and what stands before the key in it."""
+    strips_prefix: bool = False
+    """The provider's prefix is ours alone: it is cut off before the name goes upstream."""

@@ -1,0 +1,123 @@
+"""Model name -> Route: aliases, then `NAME/model`, then [[routes]], then the providers' prefixes."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.types import Deployment, Route
+
+_CACHE_LIMIT = 1024
+"""Resolved names kept: a client may ask for any name, memory must not grow with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEntry:
+    """A provider as the router sees it."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    """Names beginning so are its own; the first entry that is on and matches wins."""
+    strips_prefix: bool
+    template: Deployment
+    """What all its deployments share; the model's name is filled in."""
+    models: tuple[str, ...] = ()
+    """Names known beforehand, as clients write them."""
+    off_reason: str = ""
+    """Why it cannot be used, with the remedy; "" where it is on."""
+
+    def deployment(self, model: str) -> Deployment:
+        """The deployment for a name as clients write it."""
+        if self.strips_prefix:
+            prefix = next((p for p in self.prefixes if model.startswith(p)), "")
+            model = model[len(prefix) :]
+        return replace(self.template, model=model)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRule:
+    """One [[routes]] entry."""
+
+    match: str
+    provider: str
+
+
+class Router:
+    """Built once from the settings; `resolve` is called for every request."""
+
+    def __init__(
+        self,
+        entries: Sequence[ProviderEntry],
+        *,
+        rules: Sequence[RouteRule] = (),
+        aliases: Mapping[str, str] | None = None,
+        default_model: str = "",
+    ) -> None:
+        self.entries = {entry.name: entry for entry in entries}
+        self.aliases = dict(aliases or {})
+        self._rules = tuple(rules)
+        self._default_model = default_model
+        self._cache: dict[str, Route] = {}
+
+    def __repr__(self) -> str:
+        on = [name for name, entry in self.entries.items() if not entry.off_reason]
+        return f"<Router on={','.join(on)} aliases={len(self.aliases)}>"
+
+    def resolve(self, model: str) -> Route:
+        """The route of this name; "" means the default model. Raises ProxyError 400 or 404."""
+        route = self._cache.get(model)
+        if route is None:
+            route = self._route(model)
+            if len(self._cache) >= _CACHE_LIMIT:
+                self._cache.clear()
+            self._cache[model] = route
+        return route
+
+    def _route(self, asked: str) -> Route:
+        if not (asked or self._default_model):
+            raise ProxyError(
+                ErrorKind.INVALID_REQUEST,
+                "`model` is missing. Name a model (GET /v1/models lists them), or set server.default_model.",
+                param="model",
+            )
+        name = self.aliases.get(asked or self._default_model, asked or self._default_model)
+        entry, model = self._provider_of(name)
+        if entry is None or not model:
+            raise self._unknown(asked)
+        if entry.off_reason:
+            raise ProxyError(
+                ErrorKind.MODEL_NOT_FOUND,
+                f"The model {asked!r} belongs to provider {entry.name!r}, which is off: {entry.off_reason}.",
+                param="model",
+            )
+        return Route(model=asked or self._default_model, deployments=(entry.deployment(model),))
+
+    def _provider_of(self, name: str) -> tuple[ProviderEntry | None, str]:
+        provider, slash, rest = name.partition("/")
+        if slash and provider in self.entries:
+            return self.entries[provider], rest
+        for rule in self._rules:
+            if fnmatch.fnmatchcase(name, rule.match):
+                return self.entries[rule.provider], name
+        matching = [
+            entry
+            for entry in self.entries.values()
+            if any(prefix and name.startswith(prefix) for prefix in entry.prefixes)
+        ]
+        on = [entry for entry in matching if not entry.off_reason]
+        return next(iter(on or matching), None), name
+
+    def _unknown(self, asked: str) -> ProxyError:
+        nearest = difflib.get_close_matches(asked, self.known_models(), 3, 0.5)
+        hint = f" Did you mean {', '.join(nearest)}?" if nearest else " GET /v1/models lists those that do."
+        return ProxyError(
+            ErrorKind.MODEL_NOT_FOUND, f"The model {asked[:200]!r} does not exist here.{hint}", param="model"
+        )
+
+    def known_models(self) -> list[str]:
+        """Names that can be called, as far as they are known without asking anybody."""
+        names = [name for entry in self.entries.values() if not entry.off_reason for name in entry.models]
+        return [*names, *self.aliases]
