@@ -1,0 +1,106 @@
+"""Child processes of tests and benchmarks: a clean environment, output in files, an end in bounded time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+_PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """An environment without the keys, proxies and settings of whoever runs the tests."""
+    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}  # noqa: TID251
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(extra or {})}
+
+
+class Process:
+    """`python -m MODULE ARGUMENTS`, with its output in `directory`."""
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.stdout_file = directory / "stdout.txt"
+        self.stderr_file = directory / "stderr.txt"
+        with self.stdout_file.open("wb") as stdout, self.stderr_file.open("wb") as stderr:
+            self._child = subprocess.Popen(  # noqa: S603 - our own modules
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                env=clean_environment(environment),
+                cwd=directory,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._child.pid
+
+    def exit_code(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self._child.poll()
+
+    def output(self) -> str:
+        """What it has written so far, both streams."""
+        return self.stdout_file.read_text("utf-8", "replace") + self.stderr_file.read_text("utf-8", "replace")
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._child.send_signal(number)
+
+    def wait(self, timeout: float) -> int:
+        """Its exit code; `subprocess.TimeoutExpired` when it has not ended after `timeout` seconds."""
+        return self._child.wait(timeout)
+
+    def stop(self, timeout: float) -> int:
+        """End it by SIGTERM; its exit code, or -SIGKILL where it had to be killed, with its children."""
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGTERM)
+            try:
+                self._child.wait(timeout)
+            except subprocess.TimeoutExpired:
+                for pid in [*descendants(self.pid), self.pid]:
+                    os.kill(pid, signal.SIGKILL)
+                self._child.wait()
+        return self._child.returncode
+
+    def rss_bytes(self) -> int:
+        """Resident memory of it and its descendants, in bytes."""
+        return sum(_rss_bytes(pid) for pid in [self.pid, *descendants(self.pid)])
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """The ids of a process's children, and theirs."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        return
+    for child in map(int, children.split()):
+        yield child
+        yield from descendants(child)
+
+
+def _rss_bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except FileNotFoundError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
