@@ -67,6 +67,9 @@ class ChatRequest:
     """Names of repairs (`errors.Repair`) to apply when building the upstream request."""
     recalled: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     """What `continuity.py` remembered for this conversation: (carry kind, key) -> value."""
+    context_window: int | None = None
+    """`UpstreamRequest.context_window` of the request that is being answered, so that a reader of the
+    answer can tell that the prompt was cut; None: unknown."""
 
     def max_output_tokens(self) -> int | None:
         """The limit on the answer's length: `max_completion_tokens`, else `max_tokens`, else None."""
@@ -133,3 +136,5 @@ class UpstreamRequest:
     headers: Headers = (("content-type", "application/json"),)
     method: str = "POST"
     dropped: tuple[Dropped, ...] = ()
+    context_window: int | None = None
+    """Tokens of context that this request asks the provider for, where a request can (Ollama's `num_ctx`)."""
