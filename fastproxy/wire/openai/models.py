@@ -1,0 +1,83 @@
+"""The list of models as OpenAI's clients read it, with the further fields that some clients look for.
+
+`id`, `object`, `created` and `owned_by` are OpenAI's (`openai` Python SDK 3.54, `types/model.py`); the rest is
+de facto, read by clients that discover what a local server can do. What is not known is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from fastproxy.types import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model that can be asked for."""
+
+    id: str
+    owned_by: str
+    """The provider's name."""
+    created: int = 0
+    """Unix time in seconds; 0 where nobody knows it."""
+    name: str = ""
+    """For people to read; empty: the id."""
+    context_length: int | None = None
+    """Tokens, prompt and answer together."""
+    max_output_tokens: int | None = None
+    capabilities: frozenset[str] | None = None
+    """Among tools, vision, reasoning, embedding; None: not known."""
+
+
+_CAPABILITIES = ("tools", "vision", "reasoning", "embedding")
+
+
+def render_models(models: Iterable[ModelInfo], *, codex: bool = False) -> bytes:
+    """OpenAI's list. `codex`: the same object carries Codex's `models` too, so that either client reads it."""
+    models = list(models)
+    answer: Json = {"object": "list", "data": [_model(model) for model in models]}
+    if codex:
+        answer["models"] = [_codex_model(model) for model in models]
+    return orjson.dumps(answer)
+
+
+def render_model(model: ModelInfo) -> bytes:
+    """One model (`GET /v1/models/{id}`)."""
+    return orjson.dumps(_model(model))
+
+
+def _model(model: ModelInfo) -> Json:
+    found: Json = {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by,
+        "name": model.name or model.id,
+    }
+    if model.context_length is not None:
+        found |= {"context_length": model.context_length, "context_window": model.context_length}
+    if model.max_output_tokens is not None:
+        found["max_output_tokens"] = model.max_output_tokens
+    if model.capabilities is not None:
+        found |= _abilities(model.capabilities)
+    return found
+
+
+def _abilities(known: frozenset[str]) -> Json:
+    return {
+        "input_modalities": ["text", "image"] if "vision" in known else ["text"],
+        "output_modalities": ["embedding"] if "embedding" in known else ["text"],
+        "supports_tool_use": "tools" in known,
+        "supports_reasoning": "reasoning" in known,
+        "capabilities": {name: name in known for name in _CAPABILITIES},
+    }
+
+
+def _codex_model(model: ModelInfo) -> Json:
+    found: Json = {"slug": model.id, "display_name": model.name or model.id}
+    if model.context_length is not None:
+        found["context_window"] = model.context_length
+    return found
