@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import orjson
-
 from fastproxy.providers.contract import Provider
 from fastproxy.types import Json
 from fastproxy.wire.ollama.errors import bad_response, parse_error
 from fastproxy.wire.ollama.request import build_request
-from fastproxy.wire.ollama.response import parse_response
+from fastproxy.wire.ollama.response import parse_object, parse_response
 from fastproxy.wire.ollama.stream import translate_stream
 
 OLLAMA = Provider(
@@ -36,7 +34,7 @@ class Shown(NamedTuple):
 
 def parse_tags(body: bytes) -> list[Json]:
     """The models in an answer of /api/tags, each with at least a `name`; raises UpstreamError for garbage."""
-    models = _object(body).get("models")
+    models = parse_object(body).get("models")
     if models is None:  # how Go writes an empty list
         return []
     if not isinstance(models, list):
@@ -46,7 +44,7 @@ def parse_tags(body: bytes) -> list[Json]:
 
 def parse_show(body: bytes) -> Shown:
     """What an answer of /api/show tells; raises UpstreamError for garbage."""
-    shown = _object(body)
+    shown = parse_object(body)
     words = shown.get("capabilities")
     info = shown.get("model_info")
     capabilities = tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
@@ -58,13 +56,3 @@ def _context_length(info: Json) -> int | None:
     others = (name for name in info if name.endswith(".context_length"))
     value = info.get(named if named in info else next(others, ""))
     return value if type(value) is int and value > 0 else None
-
-
-def _object(body: bytes) -> Json:
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise bad_response("the answer is no JSON.") from error
-    if not isinstance(value, dict):
-        raise bad_response("the answer is no JSON object.")
-    return value

@@ -84,9 +84,14 @@ _REASONS = {
 
 def num_ctx_of(options: Mapping[str, Any], model: str) -> int:
     """The context length in tokens that every request to this model carries: constant per model."""
+    own = own_num_ctx_of(options, model)
+    return own if own is not None else options.get("num_ctx", DEFAULT_NUM_CTX)
+
+
+def own_num_ctx_of(options: Mapping[str, Any], model: str) -> int | None:
+    """The context length that the operator set for this very model, with or without its `:latest`."""
     by_model: Mapping[str, int] = options.get("num_ctx_by_model") or {}
-    found = by_model.get(model, by_model.get(model.removesuffix(":latest")))
-    return found if found is not None else options.get("num_ctx", DEFAULT_NUM_CTX)
+    return by_model.get(model, by_model.get(model.removesuffix(":latest")))
 
 
 def sampling_options(request: ChatRequest, dropped: list[Dropped]) -> Json:

@@ -12,6 +12,7 @@ import re
 
 import orjson
 
+from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.types import ChatRequest, Deployment, Dropped, Headers, Json, UpstreamRequest
 from fastproxy.wire.ollama.content import build_messages
 from fastproxy.wire.ollama.options import (
@@ -73,7 +74,8 @@ def encode(body: Json) -> bytes:
     try:
         return orjson.dumps(body)
     except TypeError as error:
-        raise invalid("messages", f"The request cannot be written as JSON: {error}.") from error
+        message = f"The request cannot be written as JSON: {error}."
+        raise ProxyError(ErrorKind.INVALID_REQUEST, message) from error
 
 
 def keep_alive_of(wanted: object, deployment: Deployment) -> str | int | float | None:

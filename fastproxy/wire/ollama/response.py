@@ -125,6 +125,19 @@ def parse_response(request: ChatRequest, body: bytes) -> Completion:
     return completion
 
 
+def parse_object(body: bytes) -> Json:
+    """The JSON object in the 200 body of any other call; raises UpstreamError for errors and garbage."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_response("the answer is no JSON.") from error
+    if not isinstance(answer, dict):
+        raise bad_response("the answer is no JSON object.")
+    if (text := text_of_error(answer)) is not None:
+        raise error_of_text(text)
+    return answer
+
+
 def end_of_stream() -> Fault:
     """The fault of a stream that ended without `done: true`."""
     return Fault(bad_response("the stream ended before the answer was done."))

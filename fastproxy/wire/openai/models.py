@@ -1,7 +1,7 @@
 """The list of models as OpenAI's clients read it, with the further fields that some clients look for.
 
-`id`, `object`, `created` and `owned_by` are OpenAI's (`openai` Python SDK 3.54, `types/model.py`); the rest is
-de facto, read by clients that discover what a local server can do. What is not known is left out.
+`id`, `object`, `created` and `owned_by` are OpenAI's (`openai` Python SDK 3.54, `types/model.py`); the rest
+is de facto, read by clients that discover what a local server can do. What is not known is left out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _CAPABILITIES = ("tools", "vision", "reasoning", "embedding")
 
 
 def render_models(models: Iterable[ModelInfo], *, codex: bool = False) -> bytes:
-    """OpenAI's list. `codex`: the same object carries Codex's `models` too, so that either client reads it."""
+    """OpenAI's list. `codex`: the same object carries Codex's `models` too, so that both read it."""
     models = list(models)
     answer: Json = {"object": "list", "data": [_model(model) for model in models]}
     if codex:
