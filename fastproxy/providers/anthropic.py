@@ -1,0 +1,153 @@
+"""Claude, three ways: Anthropic's API, the bridge over the claude CLI, and Vertex AI. One wire format.
+
+Sources: Anthropic's Messages reference and "Claude on Vertex AI" (the model is in the URL, the version in the
+body; everything else is the same).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from urllib.parse import quote
+
+import orjson
+
+from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.providers.contract import BuildRequest, Provider
+from fastproxy.providers.vertex_url import vertex_base_url
+from fastproxy.types import ChatRequest, Deployment, Headers, Json, UpstreamRequest
+from fastproxy.wire.anthropic.errors import Source, parse_error
+from fastproxy.wire.anthropic.request import messages_body
+from fastproxy.wire.anthropic.response import parse_response
+from fastproxy.wire.anthropic.stream import MessagesTranslator
+from fastproxy.wire.anthropic.values import encode
+
+API_VERSION = "2023-06-01"
+VERTEX_VERSION = "vertex-2023-10-16"
+_FORWARDED = ("anthropic-version", "anthropic-beta")
+"""Headers of a client's own Messages request that go on to the upstream."""
+
+
+def build_request(request: ChatRequest, deployment: Deployment) -> UpstreamRequest:
+    """The request to a Messages API: Anthropic's own, or the bridge's."""
+    body, dropped = messages_body(request, deployment.model)
+    headers = _api_headers(_beta_header(request), deployment)
+    return UpstreamRequest(_api_url(deployment), encode(body), headers, dropped=dropped)
+
+
+def build_vertex_request(request: ChatRequest, deployment: Deployment) -> UpstreamRequest:
+    """The request to Claude on Vertex AI (the credential is added at sending)."""
+    body, dropped = messages_body(request, deployment.model)
+    headers = _headers(_beta_header(request), deployment)
+    url = _vertex_url(deployment, request.stream)
+    return UpstreamRequest(url, encode(_vertex_body(body)), headers, dropped=dropped)
+
+
+def native_request(
+    body: bytes, headers: Mapping[str, str], deployment: Deployment, payload: Json | None = None
+) -> UpstreamRequest:
+    """A client's own Messages request for the API or the bridge: its bytes untouched but for the model.
+
+    `headers` have lower-case names; `payload` is the parsed body, where the caller has it already.
+    """
+    message = _payload(body, payload)
+    if message.get("model") != deployment.model:
+        body = encode({**message, "model": deployment.model})
+    return UpstreamRequest(_api_url(deployment), body, _api_headers(_forwarded(headers), deployment))
+
+
+def native_vertex_request(
+    body: bytes, headers: Mapping[str, str], deployment: Deployment, payload: Json | None = None
+) -> UpstreamRequest:
+    """A client's own Messages request for Claude on Vertex AI: see `native_request`."""
+    message = _payload(body, payload)
+    beta = {name: value for name, value in _forwarded(headers).items() if name == "anthropic-beta"}
+    url = _vertex_url(deployment, message.get("stream") is True)
+    return UpstreamRequest(url, encode(_vertex_body(message)), _headers(beta, deployment))
+
+
+def _api_url(deployment: Deployment) -> str:
+    return f"{deployment.base_url}/v1/messages"
+
+
+def _vertex_url(deployment: Deployment, stream: bool) -> str:
+    project, location = (
+        str(deployment.options.get("project") or ""),
+        str(deployment.options.get("location") or "global"),
+    )
+    if not project:
+        raise ProxyError(ErrorKind.INTERNAL, f"Set `project` of the provider {deployment.provider!r}.")
+    place = f"projects/{quote(project)}/locations/{quote(location)}"
+    method = "streamRawPredict" if stream else "rawPredict"
+    model = quote(deployment.model, safe="@")
+    base = vertex_base_url(location, deployment.base_url)
+    return f"{base}/v1/{place}/publishers/anthropic/models/{model}:{method}"
+
+
+def _vertex_body(message: Json) -> Json:
+    rest = {key: value for key, value in message.items() if key != "model"}
+    return {**rest, "anthropic_version": VERTEX_VERSION}
+
+
+def _api_headers(extra: Mapping[str, str], deployment: Deployment) -> Headers:
+    return _headers({"anthropic-version": API_VERSION, **extra}, deployment)
+
+
+def _headers(extra: Mapping[str, str], deployment: Deployment) -> Headers:
+    """Content type, then `extra`, then the deployment's own, each name once: the deployment's wins."""
+    return tuple({"content-type": "application/json", **extra, **dict(deployment.headers)}.items())
+
+
+def _beta_header(request: ChatRequest) -> dict[str, str]:
+    asked = request.extra.get("anthropic_beta")
+    features = [asked] if isinstance(asked, str) else asked if isinstance(asked, list) else []
+    named = ",".join(feature for feature in features if _is_header_value(feature))
+    return {"anthropic-beta": named} if named else {}
+
+
+def _is_header_value(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isprintable() and bool(value.strip())
+
+
+def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _FORWARDED if headers.get(name)}
+
+
+def _payload(body: bytes, payload: Json | None) -> Json:
+    if payload is not None:
+        return payload
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ProxyError(ErrorKind.INVALID_JSON, f"The body is not valid JSON: {error}.") from error
+    if not isinstance(parsed, dict):
+        raise ProxyError(ErrorKind.INVALID_REQUEST, "The body must be a JSON object.")
+    return parsed
+
+
+def _provider(build: BuildRequest, source: Source, native_surface: str) -> Provider:
+    return Provider(
+        build_request=build,
+        parse_response=partial(parse_response, source),
+        translate_stream=partial(MessagesTranslator, source=source),
+        parse_error=partial(parse_error, source),
+        native_surface=native_surface,
+        auth_header=("x-api-key", ""),
+    )
+
+
+ANTHROPIC = _provider(
+    build_request,
+    Source("Anthropic", "check ANTHROPIC_API_KEY, or `api_key` of the provider"),
+    "messages",
+)
+CLAUDE_CLI = _provider(
+    build_request,
+    Source("Claude CLI", "run `claude` in a terminal and log in"),
+    "messages",
+)
+VERTEX_CLAUDE = _provider(
+    build_vertex_request,
+    Source("Claude on Vertex AI", "run `gcloud auth application-default login`, or check `credentials_file`"),
+    "messages",
+)
