@@ -26,21 +26,21 @@ class NdjsonDecoder:
             if self._held:
                 line = bytes(self._held) + line
                 self._held.clear()
-            yield from _whole(line)
+            if whole := _whole(line):
+                yield whole
         self._held += rest
         _check(len(self._held))
 
     def finish(self) -> Iterator[bytes]:
         """The last line, where the stream ended without a newline."""
-        line = bytes(self._held)
+        if whole := _whole(bytes(self._held)):
+            yield whole
         self._held.clear()
-        return _whole(line)
 
 
-def _whole(line: bytes) -> Iterator[bytes]:
+def _whole(line: bytes) -> bytes:
     _check(len(line))
-    if line := line.strip():
-        yield line
+    return line.strip()
 
 
 def _check(size: int) -> None:
