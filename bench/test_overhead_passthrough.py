@@ -1,0 +1,129 @@
+"""What fastproxy adds where both sides speak OpenAI's format: the contract, and the targets.
+
+The contract (asserted): less than 50 ms added to the median. The targets (printed, met or not met) are mostly
+ratios to a bare relay on the same parts, in the same interleaved run.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from statistics import median
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.interleave import (
+    BARE,
+    CASES,
+    DIRECT,
+    PROXY,
+    ROWS,
+    Figures,
+    Targets,
+    measure,
+    resources,
+    summarise,
+    table,
+    targets,
+    write_results,
+)
+from bench.loadgen import address, chat_body, http_request, is_whole
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+CONTRACT_MS = 50.0
+ROUNDS = 3
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Targets]:
+    with targets() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def used(running: Targets) -> Figures:
+    return resources(running.servers)
+
+
+class Caller:
+    """One keep-alive connection, one small chat request at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._request = http_request(url, chat_body("bench-n1"))
+        self._socket = socket.create_connection(address(url), timeout=10)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.seconds: list[float] = []
+
+    def call(self) -> None:
+        started = time.perf_counter()
+        self._socket.sendall(self._request)
+        received = b""
+        while not is_whole(received):
+            received += self._socket.recv(65536)
+        self.seconds.append(time.perf_counter() - started)
+        assert received.startswith(b"HTTP/1.1 200"), received
+
+    def p50_ms(self) -> float:
+        return median(self.seconds) * 1000
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def test_a_unary_request_takes_less_than_the_contract_allows(
+    benchmark: BenchmarkFixture, running: Targets, used: Figures
+) -> None:
+    callers = {name: Caller(url) for name, url in running.urls.items()}
+
+    def call_the_others() -> None:
+        callers[DIRECT].call()
+        callers[BARE].call()
+
+    benchmark.pedantic(callers[PROXY].call, setup=call_the_others, rounds=1000, warmup_rounds=200)  # type: ignore[no-untyped-call]
+    added = {name: callers[name].p50_ms() - callers[DIRECT].p50_ms() for name in (BARE, PROXY)}
+    for caller in callers.values():
+        caller.close()
+    benchmark.extra_info.update({"p50_added_ms": added, "ratio_to_bare_relay": added[PROXY] / added[BARE]})
+    assert added[PROXY] < CONTRACT_MS
+
+
+def test_the_targets_are_reported_in_one_interleaved_run(
+    benchmark: BenchmarkFixture, running: Targets, used: Figures, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = benchmark.pedantic(  # type: ignore[no-untyped-call]
+        lambda: {case: measure(case, running.urls, ROUNDS) for case in CASES}, rounds=1
+    )
+    rows = {row.title: summarise(row, measured[row.case]) for row in ROWS}
+    verdicts = [verdict(*target) for target in _targets(rows, used[PROXY])]
+    benchmark.extra_info.update({"rows": list(rows.values()), "resources": used, "targets": verdicts})
+    path = write_results(
+        "overhead_passthrough", {"rows": list(rows.values()), "resources": used, "targets": verdicts}
+    )
+    with capsys.disabled():
+        print("\n" + table(list(rows.values()), used), *verdicts, f"written to {path}", sep="\n")
+    assert rows["unary P50, 1 connection"]["added"][PROXY] < CONTRACT_MS
+
+
+def _targets(rows: dict[str, Figures], used: Figures) -> list[tuple[str, float | None, str, float]]:
+    """What, measured, "<=" or ">=", target."""
+    return [
+        ("unary P50 added, x bare relay", rows["unary P50, 1 connection"]["added_ratio"], "<=", 1.6),
+        ("requests/s, x bare relay", rows["requests, 32 connections"]["ratio"], ">=", 0.6),
+        ("event delay P50, x bare relay", rows["event delay P50, 300 streams x 50/s"]["ratio"], "<=", 1.3),
+        ("events/s at saturation", rows["events at saturation, 32 streams"]["median"][PROXY], ">=", 35_000),
+        ("failed of 2000 streams", max(rows["failed of 2000 streams"]["rounds"][PROXY]), "<=", 0),
+        ("worker RSS idle, MiB", used["worker_rss_mib"], "<=", 110),
+        ("start to first answer, s", used["start_seconds"], "<=", 0.8),
+    ]
+
+
+def verdict(what: str, measured: float | None, relation: str, target: float) -> str:
+    """One line: the target, what was measured, met or not met."""
+    if measured is None:
+        return f"unclear  {what}: the bare relay adds nothing measurable here (target {relation} {target:,})"
+    met = measured <= target if relation == "<=" else measured >= target
+    return f"{'met    ' if met else 'NOT met'}  {what}: {measured:,.2f} (target {relation} {target:,})"
