@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
+import httpx
 import orjson
 import pytest
 
@@ -303,6 +305,33 @@ async def test_the_metadata_server_is_asked_last(make: Make, endpoint: TokenEndp
     assert endpoint.requests[0][0].startswith("/computeMetadata/v1/instance/service-accounts/default/token")
 
 
+async def test_the_way_to_the_metadata_server_leads_through_no_proxy(
+    make: Make, write: Write, user: dict[str, Any], endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://{closed_port()}")
+    assert await make(metadata_host=endpoint.host).ensure() == "Bearer token-1"
+    error = await failure(make(write(user)).ensure())  # any other way does
+    assert error.kind is ErrorKind.CONNECTION_FAILED
+
+
+async def test_the_http_client_can_be_handed_over(make: Make, write: Write, user: dict[str, Any]) -> None:
+    answer = httpx.Response(200, json={"access_token": "handed", "expires_in": 3600})
+    clients: list[httpx.Client] = []
+
+    def http() -> httpx.Client:
+        clients.append(httpx.Client(transport=httpx.MockTransport(lambda request: answer)))
+        return clients[-1]
+
+    assert await make(write(user), http=http).ensure() == "Bearer handed"
+    assert [client.is_closed for client in clients] == [True]
+
+
+def test_google_auth_is_not_imported_before_it_is_needed() -> None:
+    code = "import sys, fastproxy.upstream.google_auth as g; g.GoogleCredential(); "
+    code += "print('google.auth' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(404, ErrorKind.UPSTREAM_AUTH), (503, ErrorKind.BAD_RESPONSE), (200, ErrorKind.BAD_RESPONSE)],
@@ -570,8 +599,7 @@ async def test_an_endpoint_that_is_down_is_not_noticed_while_the_token_lives(
     waits: list[float] = []
     clock.advance(2710)
     for _ in range(8):
-        count = len(clock.slept)
-        await until(lambda count=count: len(clock.slept) > count)
+        await until(lambda: len(clock.slept) > 1 + len(waits))
         waits.append(clock.slept[-1])
         assert await credential.ensure() == "Bearer token-1"
         clock.advance(waits[-1])
