@@ -83,7 +83,8 @@ class Router:
                 "`model` is missing. Name a model (GET /v1/models lists them), or set server.default_model.",
                 param="model",
             )
-        name = self.aliases.get(asked or self._default_model, asked or self._default_model)
+        wanted = asked or self._default_model
+        name = self.aliases.get(wanted, wanted)
         entry, model = self._provider_of(name)
         if entry is None or not model:
             raise self._unknown(asked)
@@ -93,7 +94,7 @@ class Router:
                 f"The model {asked!r} belongs to provider {entry.name!r}, which is off: {entry.off_reason}.",
                 param="model",
             )
-        return Route(model=asked or self._default_model, deployments=(entry.deployment(model),))
+        return Route(model=wanted, canonical=name, deployments=(entry.deployment(model),))
 
     def _provider_of(self, name: str) -> tuple[ProviderEntry | None, str]:
         provider, slash, rest = name.partition("/")

@@ -116,6 +116,9 @@ class Route:
     """Where a model's name leads: deployments, best first."""
 
     model: str
+    """The name that was asked for (or the default, where none was)."""
+    canonical: str
+    """The same without alias: what a key's patterns may allow as well."""
     deployments: tuple[Deployment, ...]
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from fastproxy.errors import UpstreamError
 from fastproxy.types import ChatRequest, Deployment, UpstreamRequest
+from fastproxy.wire.answer import AnswerStream, WholeAnswer
 from fastproxy.wire.events import Completion, Translator
 
 BuildRequest = Callable[[ChatRequest, Deployment], UpstreamRequest]
 ParseResponse = Callable[[ChatRequest, bytes], Completion]
 TranslateStream = Callable[[ChatRequest], Translator]
+NativeStream = Callable[[ChatRequest], AnswerStream]
+NativeResponse = Callable[[ChatRequest, bytes], WholeAnswer]
 ParseError = Callable[[int, Mapping[str, str], bytes], UpstreamError]
 
 
@@ -30,7 +33,13 @@ class Provider:
     native_surface: str = ""
     """The surface ("chat", "messages") whose wire format the upstream speaks itself: bytes then pass
     through untouched and neither translator nor renderer runs."""
+    native_stream: NativeStream | None = None
+    """For `native_surface`: the stream that passes bytes through."""
+    native_response: NativeResponse | None = None
+    """For `native_surface`: the unary body, passed through."""
     auth_header: tuple[str, str] = ("authorization", "Bearer ")
     """The header that carries a static API key, and what stands before the key in it."""
     strips_prefix: bool = False
     """The provider's prefix is ours alone: it is cut off before the name goes upstream."""
+    also_serves: tuple[str, ...] = ()
+    """Further prefixes that it serves where no provider before it in the table does."""

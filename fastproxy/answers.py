@@ -1,0 +1,201 @@
+"""The two ways an exchange ends: a whole answer, or a stream that is made while it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.exchange import Exchange
+from fastproxy.http import Reply, Sink
+from fastproxy.providers.contract import Provider
+from fastproxy.relay import Relay
+from fastproxy.resilience.attempts import Attempts
+from fastproxy.resilience.deadline import Watchdog
+from fastproxy.types import Caller, ChatRequest, Deployment, Headers
+from fastproxy.upstream.contract import UpstreamResponse
+from fastproxy.wire.answer import AnswerStream, RenderedStream, WholeAnswer
+from fastproxy.wire.events import Carry
+
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+
+Keep = Callable[[Caller, Sequence[Carry]], Awaitable[None]]
+
+_STREAM_HEADERS: Headers = (
+    ("cache-control", "no-cache, no-transform"),
+    ("x-accel-buffering", "no"),  # nginx and many tunnels hold a stream back without it
+)
+
+
+async def whole(exchange: Exchange, attempts: Attempts, keep: Keep) -> Reply:
+    """A unary answer. Raises ProxyError."""
+
+    async def read(
+        provider: Provider,
+        _deployment: Deployment,
+        request: ChatRequest,
+        response: UpstreamResponse,
+        _watchdog: Watchdog,
+    ) -> WholeAnswer:
+        began = time.monotonic()
+        body = await response.read_all(MAX_ANSWER_BYTES)
+        exchange.record.waited_seconds += time.monotonic() - began
+        await response.aclose()
+        return _whole_answer(exchange, provider, request, body)
+
+    answer = await attempts.first_success(
+        exchange.route, exchange.request, exchange.record, read, exchange.check, exchange.headers
+    )
+    if answer.carries:
+        await keep(exchange.caller, answer.carries)
+    record = exchange.record
+    record.usage, record.finish, record.status = answer.usage, answer.finish, 200
+    record.bytes_out, record.answered = len(answer.body), time.monotonic()
+    return Reply(answer.body, headers=exchange.reply_headers())
+
+
+def _whole_answer(exchange: Exchange, provider: Provider, request: ChatRequest, body: bytes) -> WholeAnswer:
+    if provider.native_response and provider.native_surface == exchange.surface.name:
+        return provider.native_response(request, body)
+    completion = provider.parse_response(request, body)
+    rendered = exchange.surface.render_completion(
+        completion, exchange.id, exchange.created, exchange.route.model
+    )
+    finish = completion.choices[0].native_finish if completion.choices else ""
+    return WholeAnswer(rendered, completion.usage, finish, completion.carries)
+
+
+class StreamedAnswer:
+    """A streamed answer: attempts until one has content, then the relay; heartbeats while that takes long."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        attempts: Attempts,
+        keep: Keep,
+        leave: Callable[[StreamedAnswer, BaseException | None], None],
+    ) -> None:
+        self.exchange, self._attempts, self._keep, self._leave = exchange, attempts, keep, leave
+        self._relay: Relay | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._cut = False
+
+    def cut_off(self) -> None:
+        """Ends this answer with an error, because the proxy itself ends."""
+        self._cut = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def run(self, sink: Sink) -> None:
+        """Writes the whole answer. A ProxyError before anything was written is raised."""
+        failure: BaseException | None = None
+        self._task = asyncio.current_task()
+        try:
+            await self._answer_or_say_why(sink)
+            failure = self._relay.stream.fault if self._relay else None
+        except BaseException as error:
+            failure = error
+            if not (sink.started and isinstance(error, ProxyError)):
+                raise
+            await sink.write(b"data: " + self.exchange.surface.render_error(error) + b"\n\n")
+        finally:
+            await self._close(failure)
+
+    async def _answer_or_say_why(self, sink: Sink) -> None:
+        try:
+            await self._answer(sink)
+        except asyncio.CancelledError:
+            if not self._cut or self._task is None:
+                raise
+            self._task.uncancel()
+            raise ProxyError(
+                ErrorKind.DRAINING, "The proxy shuts down before this answer was whole.", retry_after=1
+            ) from None
+
+    async def _answer(self, sink: Sink) -> None:
+        exchange, record = self.exchange, self.exchange.record
+        heartbeat = Heartbeat(
+            sink, self._headers, exchange.surface.heartbeat, exchange.policy.heartbeat_seconds
+        )
+        try:
+            self._relay = relay = await self._attempts.first_success(
+                exchange.route, exchange.request, record, self._open, exchange.check, exchange.headers
+            )
+        finally:
+            await heartbeat.stop()
+        record.answered, record.status = time.monotonic(), 200
+        if sink.started:  # the headers left with a heartbeat: who answers is told in a comment
+            await sink.write(b": x-fastproxy-provider: %b\n" % record.provider.encode())
+        else:
+            await sink.start(self._headers())
+        await relay.pump(sink)
+
+    async def _open(
+        self,
+        provider: Provider,
+        deployment: Deployment,
+        request: ChatRequest,
+        response: UpstreamResponse,
+        watchdog: Watchdog,
+    ) -> Relay:
+        async def keep(carries: Sequence[Carry]) -> None:
+            await self._keep(self.exchange.caller, carries)
+
+        relay = Relay(response, self._stream(provider, request), watchdog, deployment, keep)
+        try:
+            await relay.first()
+        finally:
+            self.exchange.record.waited_seconds += relay.waited_seconds
+        return relay
+
+    def _stream(self, provider: Provider, request: ChatRequest) -> AnswerStream:
+        exchange = self.exchange
+        if provider.native_stream and provider.native_surface == exchange.surface.name:
+            return provider.native_stream(request)
+        renderer = exchange.surface.renderer(
+            exchange.id, exchange.created, exchange.route.model, request.include_usage
+        )
+        return RenderedStream(provider.translate_stream(request), renderer)
+
+    def _headers(self) -> Headers:
+        return (*_STREAM_HEADERS, *self.exchange.reply_headers())
+
+    async def _close(self, failure: BaseException | None) -> None:
+        relay, record = self._relay, self.exchange.record
+        try:
+            if relay is not None:
+                record.usage, record.finish = relay.stream.usage, relay.stream.finish
+                record.bytes_out = relay.bytes_out
+                await relay.aclose()
+        finally:
+            self._leave(self, failure)
+
+
+class Heartbeat:
+    """Keeps a connection alive until the first content: after a while the headers go out, then comments.
+
+    It costs one timer where the answer comes in time, and a task only where it does not.
+    """
+
+    def __init__(self, sink: Sink, headers: Callable[[], Headers], beat: bytes, seconds: float) -> None:
+        self._sink, self._headers, self._beat, self._seconds = sink, headers, beat, seconds
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(seconds, self._due)
+
+    def _due(self) -> None:
+        self._task = self._loop.create_task(self._send())
+
+    async def _send(self) -> None:
+        if not self._sink.started:
+            await self._sink.start(self._headers())
+        await self._sink.write(self._beat)
+        self._timer = self._loop.call_later(self._seconds, self._due)
+
+    async def stop(self) -> None:
+        """No beat is on its way any more when this returns."""
+        self._timer.cancel()
+        if self._task is not None:
+            await self._task
+            self._timer.cancel()

@@ -1,0 +1,50 @@
+"""/health, /health/live, /health/ready: always answered, without a key, whatever else goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+
+from fastproxy import __version__
+from fastproxy.http import HttpRequest, Reply
+from fastproxy.pipeline import Pipeline
+
+Handler = Callable[[HttpRequest], Awaitable[Reply]]
+
+
+async def live(_request: HttpRequest) -> Reply:
+    """200 as long as the process answers at all."""
+    return Reply(b'{"status":"ok"}')
+
+
+def ready_handler(pipeline: Pipeline) -> Handler:
+    """The handler of /health/ready."""
+
+    async def ready(_request: HttpRequest) -> Reply:
+        """200 while new requests are taken, 503 while draining."""
+        if pipeline.draining:
+            return Reply(b'{"status":"draining"}', status=503, headers=(("retry-after", "1"),))
+        return Reply(b'{"status":"ok"}')
+
+    return ready
+
+
+def health_handler(pipeline: Pipeline, providers: Callable[[], Mapping[str, Any]]) -> Handler:
+    """The handler of /health; `providers` tells each one's state."""
+    started = time.monotonic()
+
+    async def health(_request: HttpRequest) -> Reply:
+        """Version, uptime, load, and the state of each provider (no secrets, no network)."""
+        state = {
+            "status": "draining" if pipeline.draining else "ok",
+            "version": __version__,
+            "uptime_seconds": round(time.monotonic() - started, 1),
+            "in_flight": pipeline.in_flight,
+            "providers": providers(),
+        }
+        return Reply(orjson.dumps(state))
+
+    return health

@@ -1,0 +1,54 @@
+"""GET /v1/models and /v1/models/{id}: what can be called here, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from fastproxy.auth import Authenticator, may_use
+from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.http import HttpRequest, Reply
+from fastproxy.wire.openai.models import ModelInfo, render_model, render_models
+
+BASES = ("/v1/models", "/models", "/v1/v1/models")
+
+Handler = Callable[[HttpRequest], Awaitable[Reply]]
+
+
+class Catalogue(Protocol):
+    """Knows the models; answers at once, whatever a provider does."""
+
+    def models(self) -> list[ModelInfo]:
+        """All models that can be called now."""
+        ...
+
+
+def list_handler(authenticator: Authenticator, catalogue: Catalogue) -> Handler:
+    """The handler of BASES."""
+
+    async def list_models(request: HttpRequest) -> Reply:
+        """The models that this key may use."""
+        caller = authenticator.identify(request.headers, request.address)
+        models = [model for model in catalogue.models() if may_use(caller, model.id)]
+        return Reply(render_models(models, codex="client_version=" in request.query))
+
+    return list_models
+
+
+def one_handler(authenticator: Authenticator, catalogue: Catalogue) -> Handler:
+    """The handler of BASES/{id}."""
+
+    async def retrieve_model(request: HttpRequest) -> Reply:
+        """One model; its id may hold slashes and colons."""
+        caller = authenticator.identify(request.headers, request.address)
+        asked = request.path_params["model"]
+        for model in catalogue.models():
+            if model.id == asked and may_use(caller, asked):
+                return Reply(render_model(model))
+        raise ProxyError(
+            ErrorKind.MODEL_NOT_FOUND,
+            f"The model {asked[:200]!r} does not exist here. GET /v1/models lists those that do.",
+            param="model",
+        )
+
+    return retrieve_model

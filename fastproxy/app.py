@@ -1,0 +1,113 @@
+"""Builds every object once from the settings, and registers the routes on a Robyn app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from fastproxy import __version__
+from fastproxy.api import chat, health, metrics, models
+from fastproxy.asgi import RobynAsgi, create_robyn
+from fastproxy.auth import Authenticator
+from fastproxy.catalogue import Catalogue
+from fastproxy.config import Settings
+from fastproxy.continuity import Continuity, open_store
+from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.exchange import Policy
+from fastproxy.http import HttpRequest, Reply
+from fastproxy.observability.logging import request_fields
+from fastproxy.observability.metrics import Metrics
+from fastproxy.observability.record import RequestRecord
+from fastproxy.pipeline import Pipeline
+from fastproxy.providers import PROVIDERS
+from fastproxy.resilience.attempts import Attempts
+from fastproxy.routing import Router
+from fastproxy.upstream.client import UpstreamClient
+from fastproxy.upstream.credentials import Credentials
+from fastproxy.wire.openai.chat_render import render_error
+from fastproxy.wiring import google_credentials, provider_entries, route_rules
+
+
+class App:
+    """The whole proxy in one process, apart from its sockets."""
+
+    def __init__(
+        self, settings: Settings, off_reasons: Mapping[str, str], *, multiprocess: bool = False
+    ) -> None:
+        server = settings.server
+        self._log = structlog.get_logger()
+        self.metrics = Metrics(multiprocess_mode=multiprocess)
+        self.authenticator = Authenticator(settings.auth.keys, insecure=settings.auth.insecure)
+        self.router = Router(
+            provider_entries(settings, off_reasons),
+            rules=route_rules(settings),
+            aliases=settings.aliases,
+            default_model=server.default_model,
+        )
+        self.upstream = UpstreamClient(user_agent=f"fastproxy/{__version__}")
+        self.credentials = Credentials(google_credentials(settings, off_reasons))
+        store = open_store(settings.continuity.storage, settings.continuity.ttl_seconds)
+        self.continuity = Continuity(store)
+        self.catalogue = Catalogue(self.router)
+        self.pipeline = Pipeline(
+            self.authenticator,
+            self.router,
+            self.continuity,
+            Attempts(PROVIDERS, self.upstream, self.credentials),
+            self._observe,
+            Policy(server.on_unsupported, server.heartbeat_seconds, server.max_in_flight),
+        )
+        self.asgi = RobynAsgi(
+            self._routes(settings), on_error=self._on_error, max_body_bytes=server.max_body_bytes
+        )
+
+    def _routes(self, settings: Settings) -> Any:
+        app = create_robyn(__file__)
+        app.startup_handler(self.start)
+        app.shutdown_handler(self.aclose)
+        chat_handler = chat.handler(self.pipeline)
+        for path in chat.PATHS:
+            app.add_route("POST", path, chat_handler)
+        for base in models.BASES:
+            app.add_route("GET", base, models.list_handler(self.authenticator, self.catalogue))
+            app.add_route("GET", f"{base}/*model", models.one_handler(self.authenticator, self.catalogue))
+        app.add_route("GET", "/health", health.health_handler(self.pipeline, self.catalogue.providers))
+        app.add_route("GET", "/health/live", health.live)
+        app.add_route("GET", "/health/ready", health.ready_handler(self.pipeline))
+        app.add_route(
+            "GET",
+            "/metrics",
+            metrics.handler(
+                self.metrics, self.pipeline, self.authenticator, is_open=settings.server.metrics_open
+            ),
+        )
+        return app
+
+    async def start(self) -> None:
+        """Begins the background work; nothing is waited for."""
+        self.credentials.start()
+
+    async def aclose(self) -> None:
+        """Ends the background work and gives all connections back."""
+        await self.credentials.aclose()
+        await self.upstream.aclose()
+        await self.continuity.aclose()
+
+    def _observe(self, record: RequestRecord) -> None:
+        self.metrics.observe(record)
+        self._log.info("request", **request_fields(record))
+
+    def _on_error(self, error: BaseException, request: HttpRequest) -> Reply:
+        """The one place where an exception becomes a response."""
+        if not isinstance(error, ProxyError):
+            self._log.error("internal error", request_id=request.id, path=request.path, exc_info=error)
+            error = ProxyError(
+                ErrorKind.INTERNAL,
+                f"The proxy failed on this request. Its log tells more under {request.id}.",
+            )
+        headers = dict(error.headers)
+        if error.retry_after is not None:
+            headers["retry-after"] = str(max(1, round(error.retry_after)))
+        return Reply(render_error(error), status=error.status, headers=tuple(headers.items()))

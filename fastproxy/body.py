@@ -1,0 +1,32 @@
+"""A request's body as a JSON object, or one clear error."""
+
+from __future__ import annotations
+
+import orjson
+
+from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.http import HttpRequest
+from fastproxy.types import Json
+
+
+def load_json(request: HttpRequest) -> Json:
+    """The JSON object in the body. Raises ProxyError 400 or 415.
+
+    A missing content type is taken for JSON, as many clients forget it; a form or plain text is not: a
+    web page may send those to this machine without asking.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise ProxyError(
+            ErrorKind.UNSUPPORTED_MEDIA_TYPE,
+            f"The content type is {kind[:80]!r}; send JSON with `content-type: application/json`.",
+        )
+    if not request.body:
+        raise ProxyError(ErrorKind.INVALID_JSON, "The body is empty; send a JSON object.")
+    try:
+        value = orjson.loads(request.body)
+    except orjson.JSONDecodeError as error:
+        raise ProxyError(ErrorKind.INVALID_JSON, f"The body is not valid JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise ProxyError(ErrorKind.INVALID_JSON, "The body must be a JSON object, {…}.")
+    return value

@@ -1,0 +1,62 @@
+"""The nouns at the front door: what a handler gets, what it may return, and where a stream is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fastproxy.types import Headers
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """One request, its body read whole (and bounded)."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    """Names in lower case; of a repeated header the last value."""
+    body: bytes
+    query: str = ""
+    """As sent, without the question mark."""
+    path_params: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
+    """The peer's IP address."""
+    id: str = ""
+    """The client's own x-request-id where it is sane, else ours."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """A whole answer."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = JSON
+    headers: Headers = ()
+
+
+class Sink(Protocol):
+    """Where a streamed answer is written. `write` waits while the client does not read."""
+
+    started: bool
+
+    async def start(self, headers: Headers, *, status: int = 200, content_type: str = EVENT_STREAM) -> None:
+        """Sends status and headers."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Sends these bytes; returns when there is room for more."""
+        ...
+
+
+class StreamReply(Protocol):
+    """An answer that is made while it is sent."""
+
+    async def run(self, sink: Sink) -> None:
+        """Writes the whole answer. A ProxyError raised before `sink.start` becomes an ordinary error."""
+        ...

@@ -1,0 +1,99 @@
+"""One structured log line a request, and everything else that the process says; JSON or readable.
+
+No line ever holds a prompt, an answer or a key: the fields of a request line are picked one by one.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+
+from fastproxy.observability.record import RequestRecord
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure(level: str, log_format: str) -> None:
+    """Sets up all logging of this process, to standard error. `log_format`: auto, json or text."""
+    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer(serializer=orjson.dumps)
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain)
+    )
+    factory: Any = (
+        structlog.BytesLoggerFactory(sys.stderr.buffer)
+        if as_json
+        else structlog.PrintLoggerFactory(sys.stderr)
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,
+    )
+    _route_standard_logging(_LEVELS[level])
+
+
+def _plain(stream: Any, exc_info: Any) -> None:
+    structlog.dev.plain_traceback(stream, exc_info)
+
+
+class _IntoStructlog(logging.Handler):
+    """What libraries log, in the same form and place as our own lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger()
+        name = record.levelname.lower()
+        write = getattr(logger, name if name in ("debug", "info", "warning", "error") else "error")
+        write(record.getMessage(), logger=record.name, exc_info=record.exc_info or None)
+
+
+def _route_standard_logging(level: int) -> None:
+    root = logging.getLogger()
+    root.handlers[:] = [_IntoStructlog()]
+    root.setLevel(max(level, logging.INFO))
+    for chatty in ("httpx", "httpcore", "robyn", "_granian", "granian", "asyncio"):
+        logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
+
+
+def request_fields(record: RequestRecord) -> dict[str, Any]:
+    """The fields of a request's line. Durations in milliseconds."""
+    fields: dict[str, Any] = {
+        "request_id": record.id,
+        "method": record.method,
+        "path": record.path,
+        "status": record.status,
+        "duration_ms": round((record.ended - record.started) * 1e3, 2),
+        "overhead_ms": round(record.overhead_seconds * 1e3, 3),
+        "upstream_ms": round(record.waited_seconds * 1e3, 2),
+        "bytes_in": record.bytes_in,
+        "bytes_out": record.bytes_out,
+    }
+    if record.stream:
+        fields["stream"] = True
+        fields["time_to_first_token_ms"] = round(record.time_to_first_token * 1e3, 2)
+    for name in ("caller", "model", "provider", "finish", "error_code", "error_message", "upstream_status"):
+        if value := getattr(record, name):
+            fields[name] = value
+    if record.asked_model not in ("", record.model):
+        fields["asked_model"] = record.asked_model[:200]
+    if record.attempts > 1:
+        fields["attempts"] = record.attempts
+    if record.dropped:
+        fields["dropped"] = list(record.dropped)
+    if record.client_gone:
+        fields["client_gone"] = True
+    if record.usage is not None:
+        fields["prompt_tokens"] = record.usage.prompt_tokens
+        fields["completion_tokens"] = record.usage.completion_tokens
+    return fields

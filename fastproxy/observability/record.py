@@ -1,0 +1,71 @@
+"""What happened to one request: filled in on its way, read once at its end. Never any content."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from fastproxy.errors import ProxyError, UpstreamError
+from fastproxy.types import Deployment
+from fastproxy.wire.events import Usage
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """Times are `time.monotonic()` seconds; durations are seconds."""
+
+    id: str
+    method: str
+    path: str
+    bytes_in: int = 0
+    started: float = field(default_factory=time.monotonic)
+    caller: str = ""
+    asked_model: str = ""
+    model: str = ""
+    """The model's name at the provider: bounded by what routes know, unlike `asked_model`."""
+    provider: str = ""
+    stream: bool = False
+    attempts: int = 0
+    status: int = 0
+    error_code: str = ""
+    error_message: str = ""
+    upstream_status: int | None = None
+    finish: str = ""
+    usage: Usage | None = None
+    bytes_out: int = 0
+    client_gone: bool = False
+    dropped: tuple[str, ...] = ()
+    auth_seconds: float = 0.0
+    waited_seconds: float = 0.0
+    """Spent waiting for providers until the answer (its first content, for a stream) was there."""
+    answered: float | None = None
+    """When the first byte of the answer was ready to go."""
+    ended: float = 0.0
+
+    def on_deployment(self, deployment: Deployment) -> None:
+        """An attempt at this deployment begins."""
+        self.attempts += 1
+        self.provider, self.model = deployment.provider, deployment.model
+
+    def failed(self, error: ProxyError) -> None:
+        """The request ends, or its stream broke, with this error."""
+        self.error_code, self.error_message = error.code, error.message
+        if isinstance(error, UpstreamError):
+            self.upstream_status = error.upstream_status
+
+    @property
+    def time_to_first_token(self) -> float:
+        """Seconds until the answer began, whoever was waited for."""
+        return (self.answered or self.ended) - self.started
+
+    @property
+    def overhead_seconds(self) -> float:
+        """What we added until the answer began."""
+        return max(0.0, self.time_to_first_token - self.waited_seconds)
+
+    def server_timing(self) -> str:
+        """The Server-Timing header (durations in milliseconds)."""
+        return (
+            f"auth;dur={self.auth_seconds * 1e3:.3f}, upstream;dur={self.waited_seconds * 1e3:.3f}, "
+            f"proxy;dur={self.overhead_seconds * 1e3:.3f}"
+        )

@@ -1,0 +1,152 @@
+"""One request from start to finish, one line a phase. Read this first.
+
+    identify -> parse -> route -> restore -> first success -> relay
+
+A whole answer is made and returned. A streamed one is returned as an object that the server runs: whatever
+fails before the first content is still an ordinary error; what fails later is told inside the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from fastproxy.answers import StreamedAnswer, whole
+from fastproxy.auth import Authenticator, may_use
+from fastproxy.body import load_json
+from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.exchange import Exchange, Policy
+from fastproxy.http import HttpRequest, Reply, StreamReply
+from fastproxy.observability.record import RequestRecord
+from fastproxy.resilience.attempts import Attempts
+from fastproxy.routing import Router
+from fastproxy.types import Caller, ChatRequest, Headers, Route
+from fastproxy.wire.events import Carry
+from fastproxy.wire.surface import Surface
+
+_FORWARDED = ("traceparent", "tracestate")
+
+
+class Remembering(Protocol):
+    """The part of `continuity.py` that a request needs."""
+
+    def needs_restore(self, request: ChatRequest) -> bool:
+        """Whether anything could be remembered for it; costs next to nothing."""
+        ...
+
+    async def restore(self, request: ChatRequest, caller: Caller) -> ChatRequest:
+        """The request with what the client dropped."""
+        ...
+
+    async def keep(self, caller: Caller, carries: Sequence[Carry]) -> None:
+        """Remembers what the next request will need."""
+        ...
+
+
+class Pipeline:
+    """Built once; `answer` is called for every request of a model."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        router: Router,
+        continuity: Remembering,
+        attempts: Attempts,
+        observe: Callable[[RequestRecord], None],
+        policy: Policy,
+    ) -> None:
+        self._authenticator, self._router, self._continuity = authenticator, router, continuity
+        self._attempts, self._observe, self._policy = attempts, observe, policy
+        self._streams: set[StreamedAnswer] = set()
+        self.in_flight = 0
+        self.draining = False
+
+    async def answer(self, http: HttpRequest, surface: Surface) -> Reply | StreamReply:
+        """The reply to one request; raises ProxyError."""
+        record = RequestRecord(http.id, http.method, http.path, bytes_in=len(http.body))
+        self.in_flight += 1
+        try:
+            self._admit()
+            exchange = await self._prepare(http, surface, record)
+            if exchange.request.stream:
+                answer = StreamedAnswer(exchange, self._attempts, self._continuity.keep, self._leave)
+                self._streams.add(answer)
+                return answer
+            reply = await whole(exchange, self._attempts, self._continuity.keep)
+        except BaseException as error:
+            self._end(record, error)
+            raise
+        self._end(record)
+        return reply
+
+    async def _prepare(self, http: HttpRequest, surface: Surface, record: RequestRecord) -> Exchange:
+        caller = self._authenticator.identify(http.headers, http.address)
+        record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
+        request = surface.parse(load_json(http))
+        record.asked_model, record.stream = request.model, request.stream
+        route = self._router.resolve(request.model)
+        _require_allowed(caller, route)
+        if not request.model:
+            request = replace(request, model=route.model)
+        if self._continuity.needs_restore(request):
+            request = await self._continuity.restore(request, caller)
+        return Exchange(surface, request, route, caller, record, self._policy, _forwarded(http))
+
+    def _admit(self) -> None:
+        if self.draining:
+            raise ProxyError(ErrorKind.DRAINING, "The proxy is shutting down.", retry_after=1)
+        if self.in_flight > self._policy.max_in_flight:
+            raise ProxyError(
+                ErrorKind.QUEUE_FULL,
+                f"{self._policy.max_in_flight} requests are being answered already (server.max_in_flight).",
+                retry_after=1,
+            )
+
+    async def drain(self, seconds: float, grace_seconds: float) -> None:
+        """Takes nothing new, waits until all answers have ended, and ends the late ones with an error."""
+        self.draining = True
+        await self._until_idle(seconds)
+        for answer in tuple(self._streams):
+            answer.cut_off()
+        await self._until_idle(grace_seconds)
+
+    async def _until_idle(self, seconds: float) -> None:
+        limit = time.monotonic() + seconds
+        while self.in_flight and time.monotonic() < limit:
+            await asyncio.sleep(0.02)
+
+    def _leave(self, answer: StreamedAnswer, error: BaseException | None) -> None:
+        self._streams.discard(answer)
+        self._end(answer.exchange.record, error)
+
+    def _end(self, record: RequestRecord, error: BaseException | None = None) -> None:
+        """The end of every request: counted and logged once."""
+        self.in_flight -= 1
+        record.ended = time.monotonic()
+        if isinstance(error, ProxyError):
+            record.failed(error)
+            record.status = record.status or error.status
+        elif isinstance(error, asyncio.CancelledError):
+            record.client_gone, record.status = True, record.status or 499
+        elif error is not None:
+            record.error_code, record.status = ErrorKind.INTERNAL.value.code, record.status or 500
+        self._observe(record)
+
+
+def _require_allowed(caller: Caller, route: Route) -> None:
+    if not (may_use(caller, route.model) or may_use(caller, route.canonical)):
+        raise ProxyError(
+            ErrorKind.MODEL_NOT_ALLOWED,
+            f"The key {caller.name!r} may not use the model {route.model!r}; it may use "
+            f"{', '.join(caller.models)}.",
+            param="model",
+        )
+
+
+def _forwarded(http: HttpRequest) -> Headers:
+    """The headers of the client's that travel on: trace context, and the request's id."""
+    passed = [(name, http.headers[name]) for name in _FORWARDED if name in http.headers]
+    return (*passed, ("x-request-id", http.id))

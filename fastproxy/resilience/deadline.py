@@ -1,0 +1,107 @@
+"""The four timeouts of an attempt, kept by one lazy timer.
+
+A timer for every chunk of a stream costs more than relaying the chunk: here a chunk costs one assignment,
+and a single timer looks now and then whether something has expired. Expiry cancels the task that waits and
+comes out of the `with` block as an UpstreamError, the way `asyncio.timeout` does it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from fastproxy.errors import ErrorKind, UpstreamError
+from fastproxy.types import Deployment
+
+
+class Watchdog:
+    """Guards one attempt. Use it (again, where need be) as the context of whatever waits
+    for the provider."""
+
+    __slots__ = (
+        "_deployment",
+        "_expired",
+        "_first",
+        "_loop",
+        "_since",
+        "_stream",
+        "_task",
+        "_timer",
+        "_total_at",
+    )
+
+    def __init__(self, deployment: Deployment, *, stream: bool) -> None:
+        self._deployment = deployment
+        self._stream = stream
+        self._loop = asyncio.get_running_loop()
+        self._total_at = self._loop.time() + deployment.timeouts.total
+        self._first = True
+        self._since: float | None = None
+        self._expired: ErrorKind | None = None
+
+    def __enter__(self) -> Watchdog:
+        self._task = asyncio.current_task()
+        self._since = self._loop.time()
+        self._timer = self._loop.call_at(self._next(), self._look)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if kind is asyncio.CancelledError and self._expired is not None and self._task is not None:
+            self._task.uncancel()
+            raise self._error(self._expired) from None
+
+    def heard(self) -> None:
+        """The provider sent something: it feeds the idle timeout, not the one for the first token."""
+        if not self._first:
+            self._since = self._loop.time()
+
+    def first_content(self) -> None:
+        """The answer has begun: from now on the idle timeout counts."""
+        self._first = False
+        self._since = self._loop.time()
+
+    def waiting(self, for_provider: bool) -> None:
+        """Whether we wait for the provider; while a slow client is waited for its clock stands still."""
+        self._since = self._loop.time() if for_provider else None
+
+    def _next(self) -> float:
+        limit = self._limit()
+        if self._since is None or limit is None:
+            return min(self._total_at, self._loop.time() + 1.0) if limit is not None else self._total_at
+        return min(self._total_at, self._since + limit)
+
+    def _limit(self) -> float | None:
+        if not self._stream:
+            return None  # reasoning models answer late: only connect and total apply to a unary request
+        timeouts = self._deployment.timeouts
+        return timeouts.first_token if self._first else timeouts.idle
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        limit = self._limit()
+        if now >= self._total_at:
+            self._expire(ErrorKind.TOTAL_TIMEOUT)
+        elif limit is not None and self._since is not None and now >= self._since + limit:
+            self._expire(ErrorKind.FIRST_TOKEN_TIMEOUT if self._first else ErrorKind.IDLE_TIMEOUT)
+        else:
+            self._timer = self._loop.call_at(self._next(), self._look)
+
+    def _expire(self, kind: ErrorKind) -> None:
+        self._expired = kind
+        if self._task is not None:
+            self._task.cancel()
+
+    def _error(self, kind: ErrorKind) -> UpstreamError:
+        timeouts, name = self._deployment.timeouts, self._deployment.provider
+        text = {
+            ErrorKind.FIRST_TOKEN_TIMEOUT: f"did not begin to answer within {timeouts.first_token:g} s "
+            f"(providers.{name}.first_token_timeout)",
+            ErrorKind.IDLE_TIMEOUT: f"fell silent for {timeouts.idle:g} s in the middle of its answer "
+            f"(providers.{name}.idle_timeout)",
+            ErrorKind.TOTAL_TIMEOUT: f"did not finish within the total time of {timeouts.total:g} s "
+            f"(providers.{name}.total_timeout)",
+        }
+        return UpstreamError(kind, f"{name} {text[kind]}.")

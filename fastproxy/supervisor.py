@@ -1,0 +1,79 @@
+"""The parent of several workers: starts them, replaces one that dies, ends them all."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+
+import structlog
+
+from fastproxy.observability import logging
+from fastproxy.server import DRAIN_GRACE_SECONDS, Plan
+
+RESPAWN_SECONDS = 1.0
+"""A worker that dies at once is not started again faster than this."""
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def supervise(chosen: Plan, main: Callable[[Plan], None]) -> int:
+    """Runs the plan's workers until a signal; returns the exit status."""
+    logging.configure(chosen.settings.server.log_level, chosen.settings.server.log_format)
+    folder = tempfile.mkdtemp(prefix="fastproxy-metrics-")
+    os.environ[METRICS_VARIABLE] = folder  # noqa: TID251 - read by prometheus_client in the workers
+    try:
+        return _Supervisor(chosen, main).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Supervisor:
+    def __init__(self, chosen: Plan, main: Callable[[Plan], None]) -> None:
+        self._plan, self._main = chosen, main
+        # a forked worker would inherit our signal handling and swallow a SIGTERM while it still imports
+        self._context = multiprocessing.get_context("spawn")
+        self._stop = threading.Event()
+        self._log = structlog.get_logger()
+
+    def run(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        workers = [self._start() for _ in range(self._plan.workers)]
+        while not self._stop.is_set():
+            wait([worker.sentinel for worker in workers], timeout=0.5)
+            workers = [worker if worker.is_alive() else self._replace(worker) for worker in workers]
+        return self._end(workers)
+
+    def _start(self) -> SpawnProcess:
+        worker = self._context.Process(target=self._main, args=(self._plan,), name="fastproxy-worker")
+        worker.start()
+        return worker
+
+    def _replace(self, dead: SpawnProcess) -> SpawnProcess:
+        from prometheus_client import multiprocess as metrics_files
+
+        self._log.error("a worker died and is replaced", pid=dead.pid, exit_code=dead.exitcode)
+        metrics_files.mark_process_dead(dead.pid)  # type: ignore[no-untyped-call]
+        self._stop.wait(RESPAWN_SECONDS)
+        return self._start()
+
+    def _end(self, workers: list[SpawnProcess]) -> int:
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                worker.terminate()
+        limit = time.monotonic() + self._plan.settings.server.drain_seconds + 3 * DRAIN_GRACE_SECONDS
+        for worker in workers:
+            worker.join(max(0.0, limit - time.monotonic()))
+            if worker.is_alive():
+                self._log.error("a worker did not end in time and is killed", pid=worker.pid)
+                worker.kill()
+                worker.join()
+        return 0

@@ -1,0 +1,80 @@
+"""From settings to the objects of the request's path: what each provider's table becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastproxy.config import ProviderSettings, Settings
+from fastproxy.config.providers import VertexSettings
+from fastproxy.providers import PROVIDERS
+from fastproxy.providers.contract import Provider
+from fastproxy.routing import ProviderEntry, RouteRule
+from fastproxy.types import Deployment, Headers
+from fastproxy.upstream.google_auth import GoogleCredential
+
+
+def provider_entries(settings: Settings, off_reasons: Mapping[str, str]) -> list[ProviderEntry]:
+    """One entry a configured provider, in the order of preference of the provider table."""
+    kinds = list(PROVIDERS)
+    tables = sorted(settings.providers.items(), key=lambda item: kinds.index(item[1].kind))
+    return [_entry(name, table, off_reasons.get(name, "")) for name, table in tables]
+
+
+def route_rules(settings: Settings) -> list[RouteRule]:
+    """The [[routes]] of the configuration, in its order."""
+    return [RouteRule(rule.match, rule.provider) for rule in settings.routes]
+
+
+def google_credentials(settings: Settings, off_reasons: Mapping[str, str]) -> dict[str, GoogleCredential]:
+    """A credential for each Vertex provider that is on and has no API key of its own."""
+    return {
+        name: GoogleCredential(table.credentials_file, table.project)
+        for name, table in settings.providers.items()
+        if isinstance(table, VertexSettings)
+        and not table.api_key.get_secret_value()
+        and not off_reasons.get(name)
+    }
+
+
+def _entry(name: str, table: ProviderSettings, off_reason: str) -> ProviderEntry:
+    provider = PROVIDERS[table.kind]
+    prefix = table.prefix if provider.strips_prefix else ""
+    return ProviderEntry(
+        name=name,
+        prefixes=(table.prefix, *provider.also_serves) if table.prefix else provider.also_serves,
+        strips_prefix=provider.strips_prefix,
+        template=_template(name, table, provider),
+        models=tuple(prefix + model for model in table.models),
+        off_reason=off_reason,
+    )
+
+
+def _template(name: str, table: ProviderSettings, provider: Provider) -> Deployment:
+    key = _secret(table)
+    options = {
+        field: getattr(table, field)
+        for field in type(table).model_fields
+        if field not in ProviderSettings.model_fields and field not in ("api_key", "base_url")
+    }
+    needs_google = isinstance(table, VertexSettings) and not key
+    return Deployment(
+        provider=name,
+        kind=table.kind,
+        model="",
+        base_url=getattr(table, "base_url", ""),
+        headers=_key_header(provider, key),
+        options=options | ({"express": bool(key)} if isinstance(table, VertexSettings) else {}),
+        timeouts=table.timeouts,
+        credential=name if needs_google else "",
+    )
+
+
+def _secret(table: Any) -> str:
+    key = getattr(table, "api_key", None)
+    return key.get_secret_value() if key is not None else ""
+
+
+def _key_header(provider: Provider, key: str) -> Headers:
+    name, scheme = provider.auth_header
+    return ((name, scheme + key),) if key else ()
