@@ -23,7 +23,7 @@ from fastproxy.continuity.sqlite import SqliteStore
 from fastproxy.types import Caller, ChatRequest
 from fastproxy.wire.events import Carry
 
-KINDS = ("gemini.signature", "anthropic.thinking", "deepseek.reasoning")
+KINDS = ("gemini.signature", "anthropic.thinking", "deepseek.reasoning", "deepseek.reasoning_after")
 MAX_VALUE_BYTES = 1024 * 1024
 MAX_TOOL_CALLS = 512
 """The latest tool calls of a conversation that are looked up; providers ask for the last turns' only."""

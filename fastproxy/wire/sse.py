@@ -24,40 +24,15 @@ class SseEvent(NamedTuple):
     """The `data:` lines, joined by LF."""
 
 
-class SseDecoder:
-    """Feed it bytes, get whole events. One object a stream."""
+class Newlines:
+    """Makes CRLF and CR into LF, however the bytes are cut; drops a byte order mark. One object a stream."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._scanned = 0
         self._held_cr = False
         self._at_start = True
-        self.stray = b""
-        """Lines that are not SSE, joined by LF (bounded): bare JSON errors of some providers."""
 
-    def feed(self, data: bytes) -> list[SseEvent]:
-        """The events that these bytes complete. Raises UpstreamError where one grows past all bounds."""
-        self._buffer += self._unify_newlines(data)
-        events: list[SseEvent] = []
-        start = 0
-        while (end := self._buffer.find(b"\n\n", max(start, self._scanned - 1))) >= 0:
-            self._parse(bytes(self._buffer[start:end]), events)
-            start = self._scanned = end + 2
-        if start:
-            del self._buffer[:start]
-        self._scanned = len(self._buffer)
-        if self._scanned > MAX_EVENT_BYTES:
-            raise UpstreamError(ErrorKind.BAD_RESPONSE, "The provider sent an event of over 64 MiB.")
-        return events
-
-    def finish(self) -> list[SseEvent]:
-        """The last event, where the stream ended without an empty line."""
-        events: list[SseEvent] = []
-        self._parse(bytes(self._buffer), events)
-        self._buffer.clear()
-        return events
-
-    def _unify_newlines(self, data: bytes) -> bytes:
+    def unify(self, data: bytes) -> bytes:
+        """These bytes with LF only; the same object where nothing is to be changed."""
         if self._at_start and data:
             self._at_start = False
             data = data.removeprefix(b"\xef\xbb\xbf")
@@ -68,6 +43,85 @@ class SseDecoder:
         if data.endswith(b"\r"):  # perhaps half of a CRLF: decide when the next byte is here
             data, self._held_cr = data[:-1], True
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+class SseFrames:
+    """Whole events as they are, for streams that pass through. One object a stream."""
+
+    def __init__(self) -> None:
+        self._newlines = Newlines()
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def take(self, data: bytes) -> bytes:
+        """The bytes of all events that are whole now, each ended by an empty line; the same object where
+        nothing is held or changed. Raises UpstreamError where an event grows past all bounds."""
+        data = self._newlines.unify(data)
+        if not data:
+            return b""
+        if self._held:
+            at_seam = self._held[-1].endswith(b"\n") and data.startswith(b"\n")
+            if not at_seam and b"\n\n" not in data:
+                return self._hold(data)
+            data = b"".join((*self._held, data))
+            self._held.clear()
+            self._size = 0
+        end = data.rfind(b"\n\n") + 2
+        if end == 1:
+            return self._hold(data)
+        if end < len(data):
+            self._hold(data[end:])
+        return data[:end]
+
+    def rest(self) -> bytes:
+        """What is left at the end of the stream: an event without its empty line, or b""."""
+        rest = b"".join(self._held)
+        self._held.clear()
+        return rest
+
+    def _hold(self, data: bytes) -> bytes:
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > MAX_EVENT_BYTES:
+            raise _too_large()
+        return b""
+
+
+def _too_large() -> UpstreamError:
+    return UpstreamError(ErrorKind.BAD_RESPONSE, "The provider sent an event of over 64 MiB.")
+
+
+class SseDecoder:
+    """Feed it bytes, get whole events. One object a stream."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._newlines = Newlines()
+        self.stray = b""
+        """Lines that are not SSE, joined by LF (bounded): bare JSON errors of some providers."""
+
+    def feed(self, data: bytes) -> list[SseEvent]:
+        """The events that these bytes complete. Raises UpstreamError where one grows past all bounds."""
+        self._buffer += self._newlines.unify(data)
+        events: list[SseEvent] = []
+        start = 0
+        while (end := self._buffer.find(b"\n\n", max(start, self._scanned - 1))) >= 0:
+            self._parse(bytes(self._buffer[start:end]), events)
+            start = self._scanned = end + 2
+        if start:
+            del self._buffer[:start]
+        self._scanned = len(self._buffer)
+        if self._scanned > MAX_EVENT_BYTES:
+            raise _too_large()
+        return events
+
+    def finish(self) -> list[SseEvent]:
+        """The last event, where the stream ended without an empty line."""
+        events: list[SseEvent] = []
+        self._parse(bytes(self._buffer), events)
+        self._buffer.clear()
+        return events
 
     def _parse(self, block: bytes, events: list[SseEvent]) -> None:
         if block.startswith(b"data: ") and b"\n" not in block:  # nearly all events are this one line
