@@ -11,7 +11,7 @@ from fastproxy.providers import PROVIDERS
 from fastproxy.providers.contract import Provider
 from fastproxy.routing import ProviderEntry, RouteRule
 from fastproxy.types import Deployment, Headers
-from fastproxy.upstream.google_auth import GoogleCredential
+from fastproxy.upstream.google_auth import METADATA_HOST, GoogleCredential
 
 
 def provider_entries(settings: Settings, off_reasons: Mapping[str, str]) -> list[ProviderEntry]:
@@ -29,7 +29,9 @@ def route_rules(settings: Settings) -> list[RouteRule]:
 def google_credentials(settings: Settings, off_reasons: Mapping[str, str]) -> dict[str, GoogleCredential]:
     """A credential for each Vertex provider that is on and has no API key of its own."""
     return {
-        name: GoogleCredential(table.credentials_file, table.project)
+        name: GoogleCredential(
+            table.credentials_file, table.project, metadata_host=table.metadata_host or METADATA_HOST
+        )
         for name, table in settings.providers.items()
         if isinstance(table, VertexSettings)
         and not table.api_key.get_secret_value()

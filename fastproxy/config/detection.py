@@ -37,9 +37,9 @@ def _missing_key(variable: str) -> Callable[[str, ProviderSettings, Environment]
 
 
 def _vertex(name: str, table: ProviderSettings, environment: Environment) -> str:
-    if table.enabled or (isinstance(table, VertexSettings) and table.api_key.get_secret_value()):
+    if table.enabled or _adc_file(environment).is_file():
         return ""
-    if environment.get("GOOGLE_APPLICATION_CREDENTIALS") or _adc_file(environment).is_file():
+    if isinstance(table, VertexSettings) and (table.api_key.get_secret_value() or table.credentials_file):
         return ""
     return f"run `gcloud auth application-default login`, or set providers.{name}.credentials_file"
 

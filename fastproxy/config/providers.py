@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from fastproxy.config.values import BaseUrl, Secret, Section, StrList
+from fastproxy.config.values import BaseUrl, Resolved, Secret, Section, StrList
 from fastproxy.types import Timeouts
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -76,9 +76,10 @@ class VertexSettings(ProviderSettings):
     kind: Literal["vertex"] = "vertex"
     prefix: str = "gemini-"
     models: StrList = ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-3-pro-preview"]
-    project: str = ""
+    project: Resolved = "env:GOOGLE_CLOUD_PROJECT"
     location: str = "global"
-    credentials_file: str = ""
+    credentials_file: Resolved = "env:GOOGLE_APPLICATION_CREDENTIALS"
+    metadata_host: Resolved = "env:GCE_METADATA_HOST"
     api_key: Secret = SecretStr("")
     base_url: BaseUrl = ""
     api_version: str = "v1beta1"

@@ -56,6 +56,8 @@ def _is_http_url(value: str) -> str:
     return value
 
 
+Resolved = Annotated[str, BeforeValidator(_resolve_secret)]
+"""No secret, but it may stand elsewhere likewise: "env:NAME" or "file:/path"."""
 Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret)]
 StrList = Annotated[list[str], BeforeValidator(_split)]
 """A list of strings; in the environment also "a,b"."""
