@@ -184,7 +184,7 @@ def table(summaries: Sequence[Figures], used: Figures) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3f}"
+    return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.3f}"
 
 
 def _times(ratio: float | None) -> str:
