@@ -59,9 +59,11 @@ class ReasoningKeeper:
 
 
 def _open_loop(messages: tuple[Json, ...]) -> str | None:
-    """The last tool call's id, where the request continues a tool loop (it ends with a tool's answer)."""
-    call_id = messages[-1].get("tool_call_id") if messages and messages[-1]["role"] == "tool" else None
-    return call_id if isinstance(call_id, str) else None
+    """The id of the last tool call, where the request continues a tool loop: it ends with a tool's answer."""
+    if not messages or messages[-1]["role"] != "tool":
+        return None
+    calls: list[Json] = next((m["tool_calls"] for m in reversed(messages) if m.get("tool_calls")), [])
+    return str(calls[-1]["id"]) if calls else None
 
 
 def _ids_in(calls: Any) -> list[str]:

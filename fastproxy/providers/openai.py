@@ -1,0 +1,69 @@
+"""Any server that speaks OpenAI's Chat Completions: the request goes out as it is, and so the answer comes back.
+
+Source: OpenAI's API reference, "Create chat completion".
+"""
+
+from __future__ import annotations
+
+from fastproxy.providers.contract import Provider
+from fastproxy.types import ChatRequest, Deployment, Headers, Json, ToolChoice, UpstreamRequest
+from fastproxy.wire.openai.calls import encode
+from fastproxy.wire.openai.chat_response import parse_response
+from fastproxy.wire.openai.chat_stream import translate_stream
+from fastproxy.wire.openai.errors import parse_error
+from fastproxy.wire.openai.passthrough import ChatPassthrough
+from fastproxy.wire.openai.whole_answer import pass_completion
+
+
+def build_request(request: ChatRequest, deployment: Deployment) -> UpstreamRequest:
+    """The request to /chat/completions, fields that only this server may know among them."""
+    body: Json = {
+        **request.extra,
+        **request.parameters,
+        "model": deployment.model,
+        "messages": request.messages,
+        **stream_fields(request),
+        **tool_fields(request.tools, request.tool_choice),
+    }
+    return UpstreamRequest(chat_url(deployment), encode(body), headers_of(deployment))
+
+
+def chat_url(deployment: Deployment) -> str:
+    """The address of /chat/completions; a base URL that already ends in it is left as it is."""
+    return deployment.base_url.removesuffix("/chat/completions") + "/chat/completions"
+
+
+def headers_of(deployment: Deployment) -> Headers:
+    """The headers of every request to this deployment."""
+    return (("content-type", "application/json"), *deployment.headers)
+
+
+def stream_fields(request: ChatRequest) -> Json:
+    """Usage is always asked for, for our own accounts; who did not ask does not see it."""
+    return {"stream": True, "stream_options": {"include_usage": True}} if request.stream else {}
+
+
+def tool_fields(tools: tuple[Json, ...], choice: ToolChoice | None) -> Json:
+    """`tools` and `tool_choice`; where the choice is among some tools, only they are offered: OpenAI's own
+    `allowed_tools` is known to few servers."""
+    if not tools:
+        return {}
+    if choice is None:
+        return {"tools": tools}
+    if choice.mode == "required" and len(choice.names) == 1:
+        named = {"type": "function", "function": {"name": choice.names[0]}}
+        return {"tools": tools, "tool_choice": named}
+    offered = [tool for tool in tools if not choice.names or tool["function"]["name"] in choice.names]
+    return {"tools": offered, "tool_choice": choice.mode}
+
+
+OPENAI = Provider(
+    build_request=build_request,
+    parse_response=parse_response,
+    translate_stream=translate_stream,
+    parse_error=parse_error,
+    native_surface="chat",
+    native_stream=ChatPassthrough,
+    native_response=pass_completion,
+    strips_prefix=True,
+)
