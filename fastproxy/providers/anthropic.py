@@ -125,13 +125,13 @@ def _payload(body: bytes, payload: Json | None) -> Json:
     return parsed
 
 
-def _provider(build: BuildRequest, source: Source, native_surface: str) -> Provider:
+def _provider(build: BuildRequest, source: Source) -> Provider:
     return Provider(
         build_request=build,
         parse_response=partial(parse_response, source),
         translate_stream=partial(MessagesTranslator, source=source),
         parse_error=partial(parse_error, source),
-        native_surface=native_surface,
+        native_surface="messages",
         auth_header=("x-api-key", ""),
     )
 
@@ -139,15 +139,12 @@ def _provider(build: BuildRequest, source: Source, native_surface: str) -> Provi
 ANTHROPIC = _provider(
     build_request,
     Source("Anthropic", "check ANTHROPIC_API_KEY, or `api_key` of the provider"),
-    "messages",
 )
 CLAUDE_CLI = _provider(
     build_request,
     Source("Claude CLI", "run `claude` in a terminal and log in"),
-    "messages",
 )
 VERTEX_CLAUDE = _provider(
     build_vertex_request,
     Source("Claude on Vertex AI", "run `gcloud auth application-default login`, or check `credentials_file`"),
-    "messages",
 )

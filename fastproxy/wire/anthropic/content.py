@@ -70,7 +70,9 @@ def _block(part: object, where: str) -> Json | None:
         return part
     build = _BUILDERS.get(kind)
     if build is None:
-        invalid(f"Claude cannot read content of type {kind!r}; send text, image_url or file parts.", where)
+        invalid(
+            f"Claude cannot read content of type {kind[:40]!r}; send text, image_url or file parts.", where
+        )
     return with_cache_control(build(part, where), part)
 
 
@@ -118,9 +120,7 @@ def _inline(url: str, where: str) -> Json:
     if media_type == _PDF:
         return {"type": "document", "source": {"type": "base64", "media_type": _PDF, "data": data}}
     if media_type not in _IMAGE_TYPES:
-        invalid(
-            f"Claude cannot read {media_type or 'untyped'!r}; send JPEG, PNG, GIF, WebP, PDF or text.", where
-        )
+        invalid(f"Claude cannot read {media_type[:40]!r}; send JPEG, PNG, GIF, WebP, PDF or text.", where)
     source = {"type": "base64", "media_type": _IMAGE_TYPES[media_type], "data": data}
     return {"type": "image", "source": source}
 

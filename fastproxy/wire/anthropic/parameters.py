@@ -122,7 +122,7 @@ def _service_tier(parameters: Json) -> _Translated:
 
 def _untranslatable(request: ChatRequest) -> Iterator[Dropped]:
     modalities = request.parameters.get("modalities")
-    if isinstance(modalities, list) and set(map(str, modalities)) - {"text"}:
+    if isinstance(modalities, list) and any(modality != "text" for modality in modalities):
         message = "Claude answers in text only; leave `modalities` out."
         raise ProxyError(ErrorKind.UNSUPPORTED_PARAMETER, message, param="modalities")
     for key, value in request.parameters.items():

@@ -56,7 +56,9 @@ def closed_schema(schema: object, where: str, depth: int = 0) -> Json:
     }
     refused = {key: value for key, value in schema.items() if not _kept(key, value)}
     if refused:
-        told = ", ".join(f"{key}: {value}" for key, value in refused.items())
+        told = ", ".join(
+            f"{key}: {value}" if isinstance(value, (int, float)) else key for key, value in refused.items()
+        )
         closed["description"] = f"{text_of(schema.get('description'))} ({told})".strip()
     if schema.get("type") == "object" or "properties" in schema:
         closed["additionalProperties"] = False
