@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).resolve().parent.parent
 _PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
@@ -82,9 +86,92 @@ class Process:
                 self._child.wait()
         return self._child.returncode
 
+    def rss_bytes(self) -> list[int]:
+        """Resident memory of it and of each of its descendants, in bytes."""
+        return [_rss_bytes(pid) for pid in [self.pid, *descendants(self.pid)]]
+
+
+class Server:
+    """A server process on a free port of 127.0.0.1, in a directory of its own; ready when constructed."""
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str] = (),
+        *,
+        files: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        ready_path: str = "/health/live",
+        start_timeout: float = 15.0,
+    ) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix=f"{module}-")
+        directory = Path(self._directory.name)
+        for name, text in (files or {}).items():
+            (directory / name).write_text(text, "utf-8")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        # HOME is this directory, so that no credential or configuration of the user is found.
+        environment = {"HOME": str(directory), **(environment or {})}
+        started = time.monotonic()
+        self.process = Process(module, [*arguments, "--port", str(self.port)], directory, environment)
+        self._wait_until_ready(ready_path, start_timeout)
+        self.start_seconds = time.monotonic() - started
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the parent."""
+        return self.process.pid
+
+    def output(self) -> str:
+        """What it has written so far: standard output, then standard error."""
+        return self.process.output()
+
     def rss_bytes(self) -> int:
-        """Resident memory of it and its descendants, in bytes."""
-        return sum(_rss_bytes(pid) for pid in [self.pid, *descendants(self.pid)])
+        """Resident memory of the server and its children, in bytes."""
+        return sum(self.process.rss_bytes())
+
+    def worker_rss_bytes(self) -> int:
+        """Resident memory of its largest process, in bytes."""
+        return max(self.process.rss_bytes())
+
+    def stop(self, timeout: float = 10.0, exit_code: int = 0) -> str:
+        """End it by SIGTERM; its output, or an AssertionError unless it ends by itself, as expected."""
+        status = self.process.stop(timeout)
+        output = self.output()
+        self._directory.cleanup()
+        if status != exit_code:
+            raise AssertionError(f"ended with {status}, not {exit_code}, within {timeout} s:\n{output}")
+        return output
+
+    def _wait_until_ready(self, path: str, timeout: float) -> None:
+        give_up = time.monotonic() + timeout
+        while time.monotonic() < give_up and self.process.exit_code() is None:
+            if _answers(self.port, path):
+                return
+            time.sleep(0.005)
+        ended = self.process.exit_code()
+        self.process.stop(timeout=1)
+        output = self.output()
+        self._directory.cleanup()
+        why = f"not ready within {timeout} s" if ended is None else f"ended with {ended} at its start"
+        raise RuntimeError(f"{why}:\n{output}")
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def descendants(pid: int) -> Iterator[int]:
