@@ -10,6 +10,7 @@ from fastproxy.types import Json
 from fastproxy.wire.anthropic.values import invalid, object_of, text_of
 
 _MAX_DEPTH = 64
+_MAX_HOPS = 8
 _COMBINATORS = ("anyOf", "oneOf", "allOf")
 _REFUSED = frozenset(
     {
@@ -92,7 +93,7 @@ def _flattened(schema: Json) -> Json:
         listed = root.get(key)
         branches = [_resolved(branch, schema) for branch in listed] if isinstance(listed, list) else []
         for branch in branches:
-            properties = {**object_of(branch.get("properties")), **properties}
+            properties = {**properties, **object_of(branch.get("properties")), **properties}
         demands = [_names(branch.get("required")) for branch in branches]
         if demands:
             shared = set.union(*demands) if key == "allOf" else set.intersection(*demands)
@@ -105,13 +106,14 @@ def _flattened(schema: Json) -> Json:
 def _resolved(schema: object, root: Json) -> Json:
     """The schema that a local `$ref` leads to (with the root's definitions), or the schema itself."""
     found = object_of(schema)
-    for _hop in range(8):
+    for _hop in range(_MAX_HOPS):
         target = text_of(found.get("$ref"))
+        found = {key: value for key, value in found.items() if key != "$ref"}
         if not target.startswith("#/"):
-            return found
-        siblings = {key: value for key, value in found.items() if key != "$ref"}
-        found = {**_at(root, target), **siblings}
-    return {key: value for key, value in found.items() if key != "$ref"}
+            break
+        found = {**_at(root, target), **found}
+    found.pop("$ref", None)  # a chain without end
+    return found
 
 
 def _at(root: Json, pointer: str) -> Json:
