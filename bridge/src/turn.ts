@@ -1,0 +1,171 @@
+/**
+ * One request on one process: what is written, what is read, when it is over.
+ * Rules:
+ * 1. The first stop reason ends the turn, whatever the CLI would do next: it re-prompts by itself after some.
+ * 2. One message_start a turn: a second one means the CLI asked again, and its text may not be joined to the first.
+ * 3. A body the CLI did not confirm is not answered: it would be the answer to another question.
+ */
+import { BridgeError, asBridgeError } from "./errors.ts";
+import { errorFromCli, errorFromExit } from "./cli-errors.ts";
+import type { ClaudeProcess } from "./claude-process.ts";
+import { asNumber, asObject, asText, SETTINGS_ID, type CliMessage, type Json, type MessagesEvent } from "./protocol.ts";
+import type { ReplayStep } from "./history.ts";
+
+/** What one request makes the bridge write. */
+export interface TurnPlan {
+  /** Written first, at once: bind the system prompt, set the body. */
+  opening: Json[];
+  steps: ReplayStep[];
+  /** A settings line is among the opening, so its confirmation must come. */
+  needsSettings: boolean;
+  model: string;
+}
+
+/** A promise asks the process to wait: the client does not read. */
+export type OnEvent = (event: MessagesEvent) => Promise<void> | undefined;
+
+/** Runs the plan and passes events on. Resolves after the message's end; rejects with `BridgeError`. The process is spent. */
+export function runTurn(claude: ClaudeProcess, plan: TurnPlan, signal: AbortSignal, onEvent: OnEvent): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const turn = new Turn(claude, plan, onEvent);
+    const settle = (act: () => void) => {
+      signal.removeEventListener("abort", onAbort);
+      claude.kill();
+      act();
+    };
+    const onAbort = () => settle(() => reject(asBridgeError(signal.reason)));
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    void claude.exited.then((exit) => settle(() => reject(errorFromExit(exit))));
+    claude.listen((message) => {
+      try {
+        if (turn.read(message)) settle(resolve);
+      } catch (error) {
+        settle(() => reject(asBridgeError(error)));
+      }
+    });
+    turn.start();
+  });
+}
+
+class Turn {
+  #claude: ClaudeProcess;
+  #plan: TurnPlan;
+  #onEvent: OnEvent;
+  #nextStep = 0;
+  #confirmed: boolean;
+  #started = false;
+  #resetsAt: number | undefined;
+  #reason: string | undefined;
+  #type: string | undefined;
+
+  constructor(claude: ClaudeProcess, plan: TurnPlan, onEvent: OnEvent) {
+    this.#claude = claude;
+    this.#plan = plan;
+    this.#onEvent = onEvent;
+    this.#confirmed = !plan.needsSettings;
+  }
+
+  start(): void {
+    this.#claude.send(...this.#plan.opening, ...this.#takeSteps());
+  }
+
+  /** The lines up to the next result that must be waited for. */
+  #takeSteps(): Json[] {
+    const { steps } = this.#plan;
+    const pause = steps.findIndex((step, index) => index >= this.#nextStep && step.awaitResult);
+    const end = pause === -1 ? steps.length : pause + 1;
+    const lines = steps.slice(this.#nextStep, end).flatMap((step) => step.lines);
+    this.#nextStep = end;
+    return lines;
+  }
+
+  /** True when the answer is complete. Throws `BridgeError` when it never will be. */
+  read(message: CliMessage): boolean {
+    switch (message.type) {
+      case "stream_event":
+        return message.parent_tool_use_id ? false : this.#readEvent(asObject(message.event) as MessagesEvent);
+      case "control_response":
+        return this.#readConfirmation(asObject(message.response));
+      case "system":
+        return this.#readSystem(message);
+      case "rate_limit_event":
+        return this.#readLimit(asObject(message.rate_limit_info));
+      case "assistant":
+        this.#reason = asText(message.error) ?? this.#reason;
+        this.#type = asText(message.api_error_type) ?? this.#type;
+        return false;
+      case "result":
+        return this.#readResult(message);
+      default:
+        return false;
+    }
+  }
+
+  #readEvent(event: MessagesEvent): boolean {
+    if (event.type === "message_start") {
+      if (this.#started) throw broken("The claude CLI began its answer a second time.");
+      if (!this.#confirmed) throw broken("The claude CLI did not confirm the request's body.");
+      this.#started = true;
+    }
+    if (!this.#started || event.type === "message_stop") return false;
+    const stopped = event.type === "message_delta" && asObject(event.delta).stop_reason;
+    if (event.type === "message_delta" && !stopped) return false;
+    this.#pass(event);
+    if (stopped) this.#pass({ type: "message_stop" });
+    return Boolean(stopped);
+  }
+
+  #pass(event: MessagesEvent): void {
+    const drained = this.#onEvent(event);
+    if (drained === undefined) return;
+    this.#claude.pause();
+    void drained.then(() => this.#claude.resume());
+  }
+
+  #readConfirmation(response: Json): boolean {
+    if (response.request_id === SETTINGS_ID && response.subtype === "success") this.#confirmed = true;
+    else if (response.subtype === "error" && response.request_id === SETTINGS_ID) {
+      throw broken("The claude CLI refused the request's body.");
+    }
+    return false;
+  }
+
+  #readSystem(message: CliMessage): boolean {
+    if (message.subtype === "init") {
+      const own = [message.tools, message.mcp_servers].some((list) => Array.isArray(list) && list.length > 0);
+      if (own) throw broken("The claude CLI brought tools or MCP servers of its own.");
+    }
+    if (message.subtype === "api_retry") {
+      throw this.#failure(asNumber(message.error_status), asText(message.error) ?? "The claude CLI tried again.");
+    }
+    return false;
+  }
+
+  #readLimit(info: Json): boolean {
+    if (info.status === "rejected") this.#resetsAt = asNumber(info.resetsAt);
+    return false;
+  }
+
+  #readResult(message: CliMessage): boolean {
+    if (message.is_error === true) {
+      this.#type = asText(message.api_error_type) ?? this.#type;
+      throw this.#failure(asNumber(message.api_error_status), asText(message.result) ?? "");
+    }
+    if (this.#nextStep < this.#plan.steps.length) {
+      this.#claude.send(...this.#takeSteps());
+      return false;
+    }
+    throw broken(this.#started ? "The answer ended without a stop reason." : "The claude CLI ended its turn without an answer.");
+  }
+
+  #failure(status: number | undefined, text: string): BridgeError {
+    const { model } = this.#plan;
+    const now = Date.now() / 1_000;
+    return errorFromCli({ status, type: this.#type, reason: this.#reason, text, resetsAt: this.#resetsAt, now, model });
+  }
+}
+
+function broken(message: string): BridgeError {
+  return new BridgeError("api_error", message, { status: 502 });
+}
