@@ -1,4 +1,4 @@
-"""Any server that speaks OpenAI's Chat Completions: the request goes out as it is, and so the answer comes back.
+"""Any server that speaks OpenAI's Chat Completions: requests and answers pass as they are.
 
 Source: OpenAI's API reference, "Create chat completion".
 """
