@@ -26,6 +26,8 @@ class ProviderEntry:
     """What all its deployments share; the model's name is filled in."""
     models: tuple[str, ...] = ()
     """Names known beforehand, as clients write them."""
+    variants: tuple[tuple[str, str], ...] = ()
+    """(beginning of a name at the provider, kind of provider that serves it)."""
     off_reason: str = ""
     """Why it cannot be used, with the remedy; "" where it is on."""
 
@@ -34,7 +36,8 @@ class ProviderEntry:
         if self.strips_prefix:
             prefix = next((p for p in self.prefixes if model.startswith(p)), "")
             model = model[len(prefix) :]
-        return replace(self.template, model=model)
+        kinds = (kind for beginning, kind in self.variants if model.startswith(beginning))
+        return replace(self.template, model=model, kind=next(kinds, self.template.kind))
 
 
 @dataclass(frozen=True, slots=True)

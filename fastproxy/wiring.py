@@ -11,6 +11,7 @@ from fastproxy.providers import PROVIDERS
 from fastproxy.providers.contract import Provider
 from fastproxy.routing import ProviderEntry, RouteRule
 from fastproxy.types import Deployment, Headers
+from fastproxy.upstream.demo import OFFLINE
 from fastproxy.upstream.google_auth import METADATA_HOST, GoogleCredential
 
 
@@ -48,6 +49,7 @@ def _entry(name: str, table: ProviderSettings, off_reason: str) -> ProviderEntry
         strips_prefix=provider.strips_prefix,
         template=_template(name, table, provider),
         models=tuple(prefix + model for model in table.models),
+        variants=provider.variants,
         off_reason=off_reason,
     )
 
@@ -64,7 +66,7 @@ def _template(name: str, table: ProviderSettings, provider: Provider) -> Deploym
         provider=name,
         kind=table.kind,
         model="",
-        base_url=getattr(table, "base_url", ""),
+        base_url=getattr(table, "base_url", OFFLINE),
         headers=_key_header(provider, key),
         options=options | ({"express": bool(key)} if isinstance(table, VertexSettings) else {}),
         timeouts=table.timeouts,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from fastproxy.config.values import BaseUrl, Resolved, Secret, Section, StrList
+from fastproxy.providers.demo import DEMO_MODELS
 from fastproxy.types import Timeouts
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -37,6 +38,7 @@ class DemoSettings(ProviderSettings):
 
     kind: Literal["demo"] = "demo"
     prefix: str = "demo-"
+    models: StrList = list(DEMO_MODELS)
 
 
 class OpenAISettings(ProviderSettings):

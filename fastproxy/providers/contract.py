@@ -43,3 +43,5 @@ class Provider:
     """The provider's prefix is ours alone: it is cut off before the name goes upstream."""
     also_serves: tuple[str, ...] = ()
     """Further prefixes that it serves where no provider before it in the table does."""
+    variants: tuple[tuple[str, str], ...] = ()
+    """(beginning of a model's name, kind): such models of this provider are served by that row."""

@@ -22,6 +22,7 @@ from pyreqwest.response import Response
 
 from fastproxy.errors import ErrorKind, UpstreamError
 from fastproxy.types import Deployment, Headers, UpstreamRequest
+from fastproxy.upstream.demo import OFFLINE, DemoResponse, answer
 
 _IDLE_CONNECTION = timedelta(seconds=60)
 """Shorter than the keep-alive of the providers' front ends, so that we rarely meet a closed connection."""
@@ -79,8 +80,10 @@ class UpstreamClient:
 
     async def send(
         self, request: UpstreamRequest, deployment: Deployment, more_headers: Headers = ()
-    ) -> UpstreamResponse:
+    ) -> UpstreamResponse | DemoResponse:
         """Sends the request; returns when the headers are in. Raises UpstreamError."""
+        if request.url.startswith(OFFLINE):
+            return answer(request)
         client = self._clients.get(deployment.provider) or self._open(deployment)
         builder = client.request(request.method, request.url)
         builder = builder.headers([*request.headers, *more_headers]).body_bytes(request.body)
