@@ -90,9 +90,12 @@ class ChatPassthrough:
         payload = _payload(block)
         if not payload:
             return b""
-        if payload == b"[DONE]":
+        line = b"data: " + payload
+        if line != block:  # comments and padding around it must not decide which way it goes
+            return self._pass(line)
+        if payload.strip() == b"[DONE]":
             return self._close()
-        return self._settle(decode_chunk(payload), b"data: " + payload)
+        return self._settle(decode_chunk(payload), line)
 
     def _settle(self, chunk: Json, line: bytes) -> bytes:
         """The chunk as it must be sent: `line` itself where nothing was wrong."""
