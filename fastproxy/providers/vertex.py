@@ -13,4 +13,5 @@ PROVIDER = Provider(
     parse_response=parse_response,
     translate_stream=translate_stream,
     parse_error=parse_error,
+    auth_header=("x-goog-api-key", ""),  # express mode; else the credential "google" is added at sending
 )

@@ -42,7 +42,7 @@ _REPAIRS = (
     (re.compile(r"schema|function_?declarations?\[\d+\]\.parameters", re.I), Repair(LEGACY_SCHEMA)),
 )
 _VIOLATIONS = {"violations": ("quotaId",), "fieldViolations": ("field", "description")}
-_OUT_OF_QUOTA = re.compile(r"PerDay|QUOTA_EXHAUSTED|limit: 0\b")
+_OUT_OF_QUOTA = re.compile(r"PerDay|QUOTA_EXHAUSTED|limit: 0\b(?!\.\d)")
 _NO_CAPACITY = "MODEL_CAPACITY_EXHAUSTED"
 _RETRY_TEXT = re.compile(r"retry in ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")

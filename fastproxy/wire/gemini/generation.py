@@ -34,8 +34,11 @@ _NUMBERS = {
 _SAMPLING = ("temperature", "top_p")
 _PENALTIES = ("presence_penalty", "frequency_penalty")
 _ELSEWHERE = frozenset(
-    ("max_tokens", "reasoning_effort", "service_tier", "metadata", "web_search_options", "stream_options")
-)
+    (
+        "max_tokens", "max_completion_tokens", "reasoning_effort", "service_tier", "metadata",
+        "web_search_options", "stream_options",
+    )
+)  # fmt: skip
 """Parameters that are read in other places: nothing to do and nothing to tell here."""
 _WITHOUT_EFFECT: dict[str, tuple[object, ...]] = {
     "parallel_tool_calls": (True,),

@@ -20,6 +20,7 @@ from fastproxy.wire.gemini import schema_node as node
 
 MAX_DEPTH = 40
 MAX_NODES = 20_000
+_UNUSUAL = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def json_schema(schema: object) -> Json:
@@ -75,7 +76,8 @@ class _Normaliser:
             target = node.resolve(self._root, pointer)
             if not isinstance(target, dict):
                 return None
-            name = re.sub(r"[^A-Za-z0-9_.-]", "_", unquote(pointer.rsplit("/", 1)[-1])) or "root"
+            last = "root" if pointer == "#" else unquote(pointer.rsplit("/", 1)[-1])
+            name = _UNUSUAL.sub("_", last)
             if name in self._names.values():
                 name = f"{name}_{len(self._names)}"
             self._names[pointer] = name
