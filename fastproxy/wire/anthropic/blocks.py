@@ -49,6 +49,7 @@ class Blocks:
 
     def start(self, index: object, block: Json, events: list[Event]) -> None:
         """A block begins; a whole body's block is already full."""
+        self.stop(index, events)  # only where the upstream forgot to
         kind = text_of(block.get("type"))
         opened = self._open[index] = _Open(kind, begin=self._text_length)
         if kind == "text":

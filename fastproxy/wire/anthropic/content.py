@@ -31,9 +31,12 @@ def text_block(text: str, source: Json | None = None) -> Json:
 
 
 def with_cache_control(block: Json, source: Json) -> Json:
-    """The block with the `cache_control` of the part, message or tool that it was made from."""
+    """The block with the `cache_control` of the part, message or tool that it was made from; OpenAI's own
+    mark, `prompt_cache_breakpoint`, says the same."""
     mark = source.get("cache_control")
-    return {**block, "cache_control": mark} if isinstance(mark, dict) else block
+    if not isinstance(mark, dict):
+        mark = {"type": "ephemeral"} if source.get("prompt_cache_breakpoint") else None
+    return {**block, "cache_control": mark} if mark else block
 
 
 def text_blocks(content: object) -> list[Json]:

@@ -98,6 +98,7 @@ def thoughts_of(message: Json, request: ChatRequest) -> list[Json]:
     if NO_THINKING in request.repairs:
         return []
     own = _valid(message.get("thinking_blocks")) or _from_details(message.get("reasoning_details"))
+    own = own or _valid(message.get("content"))
     if own:
         return own
     calls = message.get("tool_calls")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import orjson
 
@@ -42,11 +43,7 @@ class Conversation:
 
     def loop_is_signed(self) -> bool:
         """A running tool loop begins with a thought, or no loop is running."""
-        loop: list[Json] = []
-        for message in reversed(self.messages):
-            if message["role"] == "user" and message["content"][0]["type"] != "tool_result":
-                break
-            loop.append(message)
+        loop = list(takewhile(_is_in_loop, reversed(self.messages)))
         return not loop or loop[-1]["content"][0]["type"] in _THOUGHTS
 
 
@@ -184,6 +181,11 @@ def _stub(wire_id: str) -> Json:
 def _marked(blocks: list[Json], message: Json) -> list[Json]:
     """The blocks, the last one with the message's own `cache_control`."""
     return [*blocks[:-1], with_cache_control(blocks[-1], message)] if blocks else blocks
+
+
+def _is_in_loop(message: Json) -> bool:
+    first: Json = message["content"][0]
+    return text_of(message["role"]) == "assistant" or text_of(first["type"]) == "tool_result"
 
 
 def _turn(role: str, content: list[Json]) -> Json:

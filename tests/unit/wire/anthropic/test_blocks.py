@@ -22,6 +22,14 @@ def test_blocks_left_open_are_closed_at_the_end() -> None:
     ]
 
 
+def test_a_block_that_takes_anothers_place_closes_it() -> None:
+    reader, events = Blocks(ChatRequest("m", ())), list[Event]()
+    for name in ("f", "g"):
+        reader.start(0, {"type": "tool_use", "id": name, "name": name}, events)
+    reader.finish(events)
+    assert [event.arguments for event in events if isinstance(event, ToolDelta)] == ["", "{}", "", "{}"]
+
+
 def test_thoughts_without_calls_are_not_carried() -> None:
     thought = {"type": "redacted_thinking", "data": "d"}
     assert run(thought) == []

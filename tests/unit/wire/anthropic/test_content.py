@@ -58,6 +58,11 @@ def test_parts(part: Json, block: Json) -> None:
     assert user_blocks([{**part, **mark}], "messages[0]") == [{**block, **mark}]
 
 
+def test_openais_cache_mark_is_understood() -> None:
+    part = {"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}}
+    assert user_blocks([part], "messages[0]")[0]["cache_control"] == {"type": "ephemeral"}
+
+
 @pytest.mark.parametrize(
     ("part", "place"),
     [

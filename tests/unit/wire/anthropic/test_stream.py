@@ -89,6 +89,10 @@ def test_any_cut_gives_the_same_events(cuts: list[int], crlf: bool) -> None:
     assert translate(*(raw[a:b] for a, b in itertools.pairwise(edges))) == EVENTS
 
 
+def test_a_last_event_without_its_empty_line_counts() -> None:
+    assert translate(RAW.rstrip()) == EVENTS
+
+
 def test_single_bytes_give_the_same_events() -> None:
     assert translate(*(bytes([byte]) for byte in RAW)) == EVENTS
 
@@ -134,6 +138,9 @@ def test_any_json_in_any_order_keeps_the_rules_of_events(stream: list[Json]) -> 
     assert Finish in order or Fault in order
     seen = [event.index for event in events if isinstance(event, ToolDelta) and event.id is not None]
     assert seen == list(range(len(seen)))
+    if Finish in order:
+        told = {event.index for event in events if isinstance(event, ToolDelta) and event.arguments}
+        assert told == set(seen)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +219,33 @@ def test_an_error_in_the_stream_is_told_with_its_kind() -> None:
     assert (error.kind, error.message) == (ErrorKind.OVERLOADED, "Anthropic: Overloaded")
 
 
+def test_an_error_without_a_type_or_a_text_is_told() -> None:
+    assert fault_of(translate(sse({"error": {"message": "boom"}}))).message == "Anthropic: boom"
+    assert "without a message" in fault_of(translate(sse({"error": None}))).message
+
+
+def test_what_comes_after_the_stop_reason_is_passed_over() -> None:
+    late = {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": "late"}}
+    events = translate(
+        sse(START, said("a"), stopped("end_turn"), late, said("b"), stopped("max_tokens"), STOP)
+    )
+    assert events == [Delta("a"), Finish("stop", native="end_turn"), Usage(3, 1, 4)]
+
+
+def test_events_that_are_no_objects_are_passed_over() -> None:
+    assert translate(b"data: 5\n\n" + sse({**said("x"), "delta": 5}, said("a")))[0] == Delta("a")
+
+
+def test_nothing_is_read_after_the_end() -> None:
+    translator = MessagesTranslator(CHAT, Source("Anthropic", ""))
+    assert translator.feed(sse(START, said("a"), stopped("end_turn"), STOP))
+    assert translator.feed(sse(said("b"))) == translator.finish() == []
+
+
+def test_stray_lines_that_are_no_error_do_not_hide_the_break() -> None:
+    assert "middle" in fault_of(translate(b"hello\n", sse(START))).message
+
+
 def test_an_error_as_bare_json_is_told() -> None:
     error = fault_of(
         translate(b'{"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}\n')
@@ -228,9 +262,8 @@ def test_a_repeated_start_before_any_content_is_harmless() -> None:
 
 
 def test_openais_end_marker_is_passed_over() -> None:
-    assert not any(
-        isinstance(e, Fault) for e in translate(sse(START, stopped("end_turn"), STOP) + b"data: [DONE]\n\n")
-    )
+    events = translate(sse(START, said("a"), stopped("end_turn")) + b"data: [DONE]\n\n")
+    assert events == [Delta("a"), Finish("stop", native="end_turn"), Usage(3, 1, 4)]
 
 
 def test_garbage_in_the_stream_is_a_break() -> None:

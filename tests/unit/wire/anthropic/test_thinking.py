@@ -88,6 +88,11 @@ def test_the_clients_thoughts_come_first() -> None:
     assert thoughts_of({"content": "no calls"}, request) == []
 
 
+def test_thoughts_among_the_content_are_found() -> None:
+    message = {"content": [SIGNED, {"type": "text", "text": "a"}]}
+    assert thoughts_of(message, ChatRequest("m", ())) == [SIGNED]
+
+
 def test_any_call_of_the_turn_finds_the_thoughts() -> None:
     request = ChatRequest("m", (), recalled={("anthropic.thinking", "b"): [SIGNED]})
     assert thoughts_of({"tool_calls": [{"id": "a"}, {"id": "b"}]}, request) == [SIGNED]
