@@ -88,7 +88,8 @@ class Authenticator:
                 "No API key was sent. Send one of the keys of this proxy's configuration as "
                 "`Authorization: Bearer <key>`.",
             )
-        presented = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        # a header's text stands for its bytes, one character each
+        presented = hashlib.sha256(key.encode("latin-1", "replace")).digest()
         owner = None
         for digest, caller in self._callers:  # no early exit: the time must not tell which key came near
             if hmac.compare_digest(digest, presented):
@@ -126,7 +127,7 @@ def _foreign_sign(headers: Mapping[str, str], address: str) -> str:
             return f"the request came through a tunnel or a proxy (header `{name}`)"
     if not _is_loopback(address):
         return f"the request came from {address}"
-    host = urlsplit("//" + headers.get("host", "localhost")).hostname or ""
+    host = _hostname("//" + (headers.get("host") or "localhost"))
     if not _is_local_name(host):
         return f"the request was sent to the name {host[:80]!r}"
     origin = headers.get("origin")
@@ -150,10 +151,18 @@ def _is_local_name(host: str) -> bool:
 
 def _is_local_origin(origin: str) -> bool:
     """Editors' own schemes (vscode-file://, app://, tauri://) and pages served by this machine."""
-    parts = urlsplit(origin)
-    if parts.scheme in ("http", "https"):
-        return _is_local_name(parts.hostname or "")
-    return bool(parts.scheme)
+    scheme, separator, _ = origin.partition(":")
+    if scheme.lower() in ("http", "https"):
+        return _is_local_name(_hostname(origin))
+    return bool(scheme and separator)
+
+
+def _hostname(url: str) -> str:
+    """The name in it, without port and brackets; all of it where it is no URL, so that it is no local name."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
 
 
 def may_use(caller: Caller, model: str) -> bool:
