@@ -158,7 +158,7 @@ def _is_local_origin(origin: str) -> bool:
 
 
 def _hostname(url: str) -> str:
-    """The name in it, without port and brackets; all of it where it is no URL, so that it is no local name."""
+    """The name in it, without port and brackets; all of it where it is no URL: no local name."""
     try:
         return urlsplit(url).hostname or url
     except ValueError:

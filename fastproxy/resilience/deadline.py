@@ -19,6 +19,7 @@ class Watchdog:
     for the provider."""
 
     __slots__ = (
+        "_cancelling",
         "_deployment",
         "_expired",
         "_first",
@@ -41,6 +42,7 @@ class Watchdog:
 
     def __enter__(self) -> Watchdog:
         self._task = asyncio.current_task()
+        self._cancelling = self._task.cancelling() if self._task is not None else 0
         self._since = self._loop.time()
         self._timer = self._loop.call_at(self._next(), self._look)
         return self
@@ -49,8 +51,11 @@ class Watchdog:
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._timer.cancel()
-        if kind is asyncio.CancelledError and self._expired is not None and self._task is not None:
-            self._task.uncancel()
+        if self._expired is None or self._task is None:
+            return
+        # who cancelled the task beside us (its client has left) has the last word
+        ours_alone = self._task.uncancel() <= self._cancelling
+        if ours_alone and kind is not None and issubclass(kind, asyncio.CancelledError | UpstreamError):
             raise self._error(self._expired) from None
 
     def heard(self) -> None:
