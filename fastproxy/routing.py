@@ -12,6 +12,8 @@ from fastproxy.types import Deployment, Route
 
 _CACHE_LIMIT = 1024
 """Resolved names kept: a client may ask for any name, memory must not grow with it."""
+_LONGEST_NAME = 200
+"""Characters of a name that are kept, compared and told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Router:
             route = self._route(model)
             if len(self._cache) >= _CACHE_LIMIT:
                 self._cache.clear()
-            self._cache[model] = route
+            if len(model) <= _LONGEST_NAME:
+                self._cache[model] = route
         return route
 
     def _route(self, asked: str) -> Route:
@@ -89,15 +92,17 @@ class Router:
         wanted = asked or self._default_model
         name = self.aliases.get(wanted, wanted)
         entry, model = self._provider_of(name)
-        if entry is None or not model:
-            raise self._unknown(asked)
+        deployment = entry.deployment(model) if entry else None
+        if entry is None or deployment is None or not deployment.model:
+            raise self._unknown(wanted[:_LONGEST_NAME])
         if entry.off_reason:
             raise ProxyError(
                 ErrorKind.MODEL_NOT_FOUND,
-                f"The model {asked!r} belongs to provider {entry.name!r}, which is off: {entry.off_reason}.",
+                f"The model {wanted[:_LONGEST_NAME]!r} belongs to provider {entry.name!r}, which is off: "
+                f"{entry.off_reason}.",
                 param="model",
             )
-        return Route(model=wanted, canonical=name, deployments=(entry.deployment(model),))
+        return Route(model=wanted, canonical=name, deployments=(deployment,))
 
     def _provider_of(self, name: str) -> tuple[ProviderEntry | None, str]:
         provider, slash, rest = name.partition("/")
@@ -118,7 +123,7 @@ class Router:
         nearest = difflib.get_close_matches(asked, self.known_models(), 3, 0.5)
         hint = f" Did you mean {', '.join(nearest)}?" if nearest else " GET /v1/models lists those that do."
         return ProxyError(
-            ErrorKind.MODEL_NOT_FOUND, f"The model {asked[:200]!r} does not exist here.{hint}", param="model"
+            ErrorKind.MODEL_NOT_FOUND, f"The model {asked!r} does not exist here.{hint}", param="model"
         )
 
     def known_models(self) -> list[str]:
