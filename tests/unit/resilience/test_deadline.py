@@ -17,9 +17,8 @@ PLACE = Deployment(
 
 
 async def expiry(watchdog: Watchdog, seconds: float = 10_000) -> UpstreamError:
-    with pytest.raises(UpstreamError) as caught:
-        with watchdog:
-            await asyncio.sleep(seconds)
+    with pytest.raises(UpstreamError) as caught, watchdog:
+        await asyncio.sleep(seconds)
     return caught.value
 
 
@@ -36,11 +35,10 @@ async def test_a_provider_that_does_not_begin_is_given_up() -> None:
 @fast
 async def test_keep_alives_do_not_feed_the_first_token_timeout() -> None:
     watchdog = Watchdog(PLACE, stream=True)
-    with pytest.raises(UpstreamError) as caught:
-        with watchdog:
-            for _ in range(100):
-                await asyncio.sleep(7)
-                watchdog.heard()
+    with pytest.raises(UpstreamError) as caught, watchdog:
+        for _ in range(100):
+            await asyncio.sleep(7)
+            watchdog.heard()
     assert (caught.value.kind, now()) == (ErrorKind.FIRST_TOKEN_TIMEOUT, 60)
 
 
@@ -82,12 +80,11 @@ async def test_a_slow_client_does_not_trip_the_idle_timeout() -> None:
 async def test_after_a_slow_client_the_provider_is_watched_again() -> None:
     watchdog = Watchdog(PLACE, stream=True)
     watchdog.first_content()
-    with pytest.raises(UpstreamError) as caught:
-        with watchdog:
-            watchdog.waiting(False)
-            await asyncio.sleep(500)
-            watchdog.waiting(True)
-            await asyncio.sleep(1000)
+    with pytest.raises(UpstreamError) as caught, watchdog:
+        watchdog.waiting(False)
+        await asyncio.sleep(500)
+        watchdog.waiting(True)
+        await asyncio.sleep(1000)
     assert caught.value.kind is ErrorKind.IDLE_TIMEOUT
     assert 520 <= now() <= 521
 
@@ -97,10 +94,9 @@ async def test_even_a_slow_client_has_no_more_than_the_total_time() -> None:
     watchdog = Watchdog(PLACE, stream=True)
     watchdog.first_content()
     watchdog.waiting(False)
-    with pytest.raises(UpstreamError) as caught:
-        with watchdog:
-            watchdog.waiting(False)
-            await asyncio.sleep(10_000)
+    with pytest.raises(UpstreamError) as caught, watchdog:
+        watchdog.waiting(False)
+        await asyncio.sleep(10_000)
     assert (caught.value.kind, now()) == (ErrorKind.TOTAL_TIMEOUT, 1800)
 
 
@@ -143,9 +139,8 @@ async def test_after_an_expiry_the_task_goes_on_uncancelled() -> None:
 
 @fast
 async def test_errors_of_the_guarded_code_pass() -> None:
-    with pytest.raises(KeyError):
-        with Watchdog(PLACE, stream=True):
-            raise KeyError("x")
+    with pytest.raises(KeyError), Watchdog(PLACE, stream=True):
+        raise KeyError("x")
 
 
 @fast
@@ -177,12 +172,11 @@ async def test_a_client_that_leaves_at_the_moment_of_expiry_is_gone_and_no_timeo
 
 @fast
 async def test_an_expiry_that_the_guarded_code_turns_into_an_error_is_still_a_timeout() -> None:
-    with pytest.raises(UpstreamError) as caught:
-        with Watchdog(PLACE, stream=True):
-            try:
-                await asyncio.sleep(10_000)
-            except asyncio.CancelledError:
-                raise UpstreamError(ErrorKind.CONNECTION_FAILED, "the connection broke") from None
+    with pytest.raises(UpstreamError) as caught, Watchdog(PLACE, stream=True):
+        try:
+            await asyncio.sleep(10_000)
+        except asyncio.CancelledError:
+            raise UpstreamError(ErrorKind.CONNECTION_FAILED, "the connection broke") from None
     assert caught.value.kind is ErrorKind.FIRST_TOKEN_TIMEOUT
     task = asyncio.current_task()
     assert task is not None

@@ -1,0 +1,149 @@
+"""From the name of a model to the place that answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.routing import ProviderEntry, Router, RouteRule
+from fastproxy.types import Deployment
+
+
+def entry(
+    name: str, *prefixes: str, strips: bool = False, off: str = "", models: tuple[str, ...] = ()
+) -> ProviderEntry:
+    place = Deployment(name, name, "", f"https://{name}.example")
+    return ProviderEntry(name, prefixes, strips, place, models, off_reason=off)
+
+
+CLAUDE = entry("claude", "claude-", off="install the claude CLI")
+ANTHROPIC = entry("anthropic", "claude-", models=("claude-opus-4-5",))
+VERTEX = replace(
+    entry("vertex", "gemini-", "claude-", models=("gemini-2.5-pro", "gemini-2.5-flash")),
+    variants=(("claude-", "vertex-claude"),),
+)
+DEEPSEEK = entry("deepseek", "deepseek-", off="set DEEPSEEK_API_KEY", models=("deepseek-chat",))
+OLLAMA = entry("ollama", "ollama-", strips=True)
+NAMELESS = entry("box", strips=True)
+ENTRIES = (CLAUDE, ANTHROPIC, VERTEX, DEEPSEEK, OLLAMA, NAMELESS)
+ALIASES = {"gm-pro": "gemini-2.5-pro", "mine": "box/qwen", "gpt-4o": "gemini-2.5-flash"}
+
+
+def router(default: str = "", *rules: RouteRule) -> Router:
+    return Router(ENTRIES, rules=rules, aliases=ALIASES, default_model=default)
+
+
+def place(model: str, *rules: RouteRule) -> str:
+    (deployment,) = router("", *rules).resolve(model).deployments
+    return f"{deployment.provider}:{deployment.kind}:{deployment.model}"
+
+
+def refusal(model: str, by: Router | None = None) -> ProxyError:
+    with pytest.raises(ProxyError) as caught:
+        (by or router()).resolve(model)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gemini-2.5-pro", "vertex:vertex:gemini-2.5-pro"),
+        ("gemini-never-heard-of", "vertex:vertex:gemini-never-heard-of"),
+        ("claude-opus-4-5", "anthropic:anthropic:claude-opus-4-5"),
+        ("vertex/claude-opus-4-5", "vertex:vertex-claude:claude-opus-4-5"),
+        ("ollama-llama3.2:3b", "ollama:ollama:llama3.2:3b"),
+        ("ollama/llama3.2:3b", "ollama:ollama:llama3.2:3b"),
+        ("ollama/library/qwen", "ollama:ollama:library/qwen"),
+        ("box/qwen", "box:box:qwen"),
+        ("gm-pro", "vertex:vertex:gemini-2.5-pro"),
+        ("mine", "box:box:qwen"),
+    ],
+)
+def test_a_name_leads_to_a_place(model: str, expected: str) -> None:
+    assert place(model) == expected
+
+
+def test_a_route_keeps_the_name_that_was_asked_for_and_the_one_behind_it() -> None:
+    route = router().resolve("gm-pro")
+    assert (route.model, route.canonical) == ("gm-pro", "gemini-2.5-pro")
+
+
+def test_rules_come_before_prefixes_and_the_first_that_fits_wins() -> None:
+    rules = (RouteRule("claude-opus*", "vertex"), RouteRule("claude-*", "ollama"), RouteRule("gpt-*", "box"))
+    assert place("claude-opus-4-5", *rules) == "vertex:vertex-claude:claude-opus-4-5"
+    assert place("claude-haiku", *rules) == "ollama:ollama:claude-haiku"
+    assert place("gpt-5", *rules) == "box:box:gpt-5"
+    assert place("anthropic/claude-opus-4-5", *rules) == "anthropic:anthropic:claude-opus-4-5"
+
+
+def test_no_name_means_the_default_model() -> None:
+    route = router("gm-pro").resolve("")
+    assert (route.model, route.canonical) == ("gm-pro", "gemini-2.5-pro")
+
+
+def test_no_name_and_no_default_is_told_with_the_remedy() -> None:
+    error = refusal("")
+    assert (error.kind, error.param) == (ErrorKind.INVALID_REQUEST, "model")
+    assert "server.default_model" in error.message
+
+
+def test_a_default_model_that_does_not_exist_is_named() -> None:
+    assert "'gemni-2.5-pro'" in refusal("", router("gemni-2.5-pro")).message
+    assert "'deepseek-chat'" in refusal("", router("deepseek-chat")).message
+
+
+def test_a_provider_that_is_off_says_why() -> None:
+    error = refusal("deepseek-chat")
+    assert (error.kind, error.param) == (ErrorKind.MODEL_NOT_FOUND, "model")
+    assert "'deepseek', which is off: set DEEPSEEK_API_KEY." in error.message
+    assert "install the claude CLI" in refusal("claude/opus").message
+
+
+def test_only_where_all_providers_of_a_prefix_are_off_is_it_off() -> None:
+    both_off = Router((CLAUDE, replace(ANTHROPIC, off_reason="set ANTHROPIC_API_KEY")))
+    assert "install the claude CLI" in refusal("claude-opus-4-5", both_off).message
+
+
+@pytest.mark.parametrize("model", ["gemni-2.5-pro", "gemini2.5-pro"])
+def test_an_unknown_model_names_the_nearest(model: str) -> None:
+    error = refusal(model)
+    assert error.kind is ErrorKind.MODEL_NOT_FOUND
+    assert "Did you mean gemini-2.5-pro" in error.message
+
+
+@pytest.mark.parametrize(
+    "model", ["zzz", "ollama/", "ollama-", "box/", "/", "GEMINI-2.5-pro/x", "nobody/model"]
+)
+def test_a_name_without_a_place_is_unknown(model: str) -> None:
+    assert refusal(model).kind is ErrorKind.MODEL_NOT_FOUND
+
+
+def test_an_unknown_model_without_a_near_one_points_to_the_list() -> None:
+    assert "GET /v1/models" in refusal("zzz").message
+
+
+def test_the_nearest_are_models_that_can_be_called() -> None:
+    assert "deepseek-chat" not in refusal("deepsek-chat").message
+    assert router().known_models() == ["claude-opus-4-5", "gemini-2.5-pro", "gemini-2.5-flash", *ALIASES]
+
+
+def test_huge_names_stay_out_of_messages_and_memory() -> None:
+    chosen = router()
+    for prefix in ("zzz", "deepseek-"):
+        assert len(refusal(prefix + "x" * 100_000, chosen).message) < 1000
+    assert chosen.resolve("gemini-" + "x" * 100_000).deployments[0].provider == "vertex"
+    assert sum(map(len, chosen._cache)) < 1000
+
+
+def test_any_number_of_names_takes_bounded_memory() -> None:
+    chosen = router()
+    for number in range(3000):
+        chosen.resolve(f"gemini-{number}")
+    assert len(chosen._cache) <= 1024
+    assert chosen.resolve("gemini-2") is chosen.resolve("gemini-2")
+
+
+def test_a_repr_tells_who_is_on() -> None:
+    assert repr(router()) == "<Router on=anthropic,vertex,ollama,box aliases=3>"
