@@ -180,14 +180,12 @@ def _response_format(made: Generation, name: str, value: object, request: ChatRe
 
 def _in_words(schema: Json) -> str:
     asked = "When you answer without calling a tool, answer with one JSON value and nothing else."
-    return f"{asked} It must match this JSON schema: {_dumped(schema)}" if schema else asked
-
-
-def _dumped(schema: Json) -> str:
+    if not schema:
+        return asked
     try:
-        return orjson.dumps(schema).decode()
-    except (TypeError, ValueError):
-        return "{}"
+        return f"{asked} It must match this JSON schema: {orjson.dumps(schema).decode()}"
+    except TypeError:
+        raise invalid("response_format holds a number past 64 bits.", "response_format") from None
 
 
 def _is_int(value: object) -> TypeGuard[int]:

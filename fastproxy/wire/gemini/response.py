@@ -31,24 +31,12 @@ from fastproxy.wire.events import (
 from fastproxy.wire.gemini.arguments import PartialArguments
 from fastproxy.wire.gemini.citations import url_citations
 from fastproxy.wire.gemini.errors import bad_response, error_in, error_in_answer
+from fastproxy.wire.gemini.finish import FAILED, NO_SIGNATURE, finish_reason
 from fastproxy.wire.gemini.logprobs import logprobs
 from fastproxy.wire.gemini.tools import ToolNames
 from fastproxy.wire.gemini.turns import NO_SIGNATURES, SIGNATURE
 from fastproxy.wire.gemini.usage import has_counts, usage
 
-_FILTERED = frozenset(
-    (
-        "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "JAILBREAK",
-        "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_OTHER", "IMAGE_RECITATION", "NO_IMAGE",
-    )
-)  # fmt: skip
-_FAILED = frozenset(
-    (
-        "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE",
-        "MISSING_THOUGHT_SIGNATURE",
-    )
-)  # fmt: skip
-"""The model went astray: an answer where it said something before, a fault worth a retry where not."""
 _PLAIN = frozenset(("content", "index"))
 """All that most chunks of a stream say of a candidate."""
 _KEPT_ID = re.compile(r"[A-Za-z0-9_-]{8,40}")
@@ -252,15 +240,16 @@ class Answer:
     def _fault(self, choice: _Choice, whole: bool) -> Fault | None:
         if not (choice.finish or whole or self._block):
             return Fault(bad_response("the stream ended in the middle of the answer."))
-        if choice.finish in _FAILED and not (choice.text or choice.calls or choice.images):
-            repair = Repair(NO_SIGNATURES) if choice.finish == "MISSING_THOUGHT_SIGNATURE" else None
+        if choice.finish in FAILED and not (choice.text or choice.calls or choice.images):
+            repair = Repair(NO_SIGNATURES) if choice.finish == NO_SIGNATURE else None
             told = f": {choice.finish_message}" if choice.finish_message else "."
             return Fault(bad_response(f"the model gave no answer ({choice.finish}){told}", repair))
         return None
 
     def _end_choice(self, choice: _Choice, out: list[Event]) -> None:
-        native = choice.finish or str((self._block or {}).get("blockReason") or "")
-        reason = _reason(native, choice.calls)
+        blocked = self._block is not None and not choice.finish
+        native = str(self._block["blockReason"]) if self._block and blocked else choice.finish
+        reason = finish_reason(native, blocked=blocked, called=choice.calls > 0)
         if choice.grounding or choice.citations:
             items = url_citations("".join(choice.text), choice.grounding, choice.citations)
             if items:
@@ -272,15 +261,6 @@ class Answer:
     def _end_usage(self, out: list[Event]) -> None:
         if self._usage is not None:
             out.append(usage(self._usage))
-
-
-def _reason(native: str, calls: int) -> str:
-    """OpenAI's finish reason; new words of Google's mean a normal end."""
-    if native == "MAX_TOKENS":
-        return "length"
-    if native in _FILTERED:
-        return "content_filter"
-    return "tool_calls" if calls else "stop"
 
 
 def _image(choice: _Choice, data: Json, out: list[Event]) -> None:

@@ -78,7 +78,7 @@ class _Normaliser:
                 return None
             last = "root" if pointer == "#" else unquote(pointer.rsplit("/", 1)[-1])
             name = _UNUSUAL.sub("_", last)
-            if name in self._names.values():
+            while name in self._names.values():
                 name = f"{name}_{len(self._names)}"
             self._names[pointer] = name
             self._pending.append((name, target))

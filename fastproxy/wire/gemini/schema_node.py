@@ -31,14 +31,15 @@ def finished(out: Json, schema: Json) -> Json:
     if "required" in out or "propertyOrdering" in out:
         _prune_names(out)
     described(out, schema)
-    types, nullable = _types(schema)
+    types, null_type = _types(schema)
     values, null_value = _enum(schema)
     if values:
         out["enum"] = values
     if not types:
         inferred = _inferred(out, schema)
         types = [inferred] if inferred else []
-    return _typed(out, types, nullable or null_value)
+    null_too = schema.get("nullable") is True and bool(types or out.keys() & {"anyOf", "oneOf"})
+    return _typed(out, types, null_type or null_value or null_too)
 
 
 def described(out: Json, schema: Json) -> Json:
@@ -105,12 +106,12 @@ def _prune_names(out: Json) -> None:
 
 
 def _types(schema: Json) -> tuple[list[str], bool]:
-    """The node's types without null, and whether null is allowed (`nullable` is OpenAPI's word for it)."""
+    """The node's types without null, and whether null is among them."""
     value = schema.get("type")
     named = value if isinstance(value, list) else [value]
     lower = [name.lower() for name in named if isinstance(name, str)]
     types = [name for name in dict.fromkeys(lower) if name in _TYPES]
-    return types, "null" in lower or schema.get("nullable") is True
+    return types, "null" in lower
 
 
 def _enum(schema: Json) -> tuple[list[str | int | float], bool]:

@@ -79,6 +79,35 @@ def test_a_part_that_cannot_be_sent_is_a_fault_that_names_its_place(part: Any) -
     assert caught.value.status == 400
 
 
+def test_content_that_is_neither_text_nor_list_is_a_fault() -> None:
+    with pytest.raises(ProxyError, match="string or a list"):
+        parts({"type": "text"}, "content")
+
+
+def test_an_address_that_cannot_be_read_is_left_to_google() -> None:
+    part = {"type": "image_url", "image_url": {"url": "https://[/x.png"}}
+    assert parts([part], "content") == [
+        {"fileData": {"mimeType": "image/jpeg", "fileUri": "https://[/x.png"}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "made"),
+    [
+        (
+            {"type": "input_audio", "input_audio": {"data": "data:audio/ogg;base64,AA==", "format": "ogg"}},
+            {"inlineData": {"mimeType": "audio/ogg", "data": "AA=="}},
+        ),
+        (
+            {"type": "file", "file": {"file_data": "https://example.com/x", "filename": "x.txt"}},
+            {"fileData": {"mimeType": "text/plain", "fileUri": "https://example.com/x"}},
+        ),
+    ],
+)
+def test_an_address_may_stand_where_data_is_expected(part: dict[str, Any], made: dict[str, Any]) -> None:
+    assert parts([part], "content") == [made]
+
+
 def test_texts_that_say_nothing_are_left_out() -> None:
     assert parts(["", {"type": "text", "text": ""}], "content") == []
     assert parts("", "content") == parts(None, "content") == []

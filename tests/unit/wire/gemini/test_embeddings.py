@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastproxy.errors import ErrorKind, ProxyError, UpstreamError
@@ -113,6 +113,7 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=20) | values.map(orjson.dumps))
 def test_whatever_the_body_is_only_an_upstream_error_escapes(body: bytes) -> None:
     try:

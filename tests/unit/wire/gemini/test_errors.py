@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastproxy.errors import ErrorKind, UpstreamError
@@ -131,6 +131,11 @@ def test_a_refusal_that_can_be_healed_names_its_repair(status: int, message: str
     assert (found and found.name) == repair
 
 
+def test_details_that_are_no_objects_are_left_out() -> None:
+    body = orjson.dumps({"error": {"message": "Why.", "details": [7, {"violations": [8]}]}})
+    assert parse_error(429, {}, body).kind is ErrorKind.RATE_LIMITED
+
+
 def test_a_field_violation_names_the_repair_too() -> None:
     detail = {
         "fieldViolations": [{"field": "tools[0].function_declarations[0].parameters", "description": "bad"}]
@@ -193,6 +198,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(400, 599), st.binary(max_size=50) | json_values.map(orjson.dumps))
 def test_whatever_the_body_is_it_becomes_an_error(status: int, body: bytes) -> None:
     found = parse_error(status, {}, body)

@@ -98,6 +98,12 @@ def test_a_json_answer_beside_tools_is_asked_for_in_words_before_gemini_3() -> N
     assert new.config["responseJsonSchema"] == SCHEMA
 
 
+def test_a_schema_that_no_json_can_hold_is_a_fault() -> None:
+    schema = {"type": "integer", "maximum": 2**70}
+    with pytest.raises(ProxyError, match="64 bits"):
+        made(response_format={"type": "json_schema", "json_schema": {"schema": schema}}, tools=(TOOL,))
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -31,6 +31,18 @@ from fastproxy.wire.gemini.schema import json_schema
             },
         ),
         ({"type": "null"}, {"type": "STRING", "nullable": True}),
+        (
+            {"anyOf": [{"type": "null"}], "description": "D"},
+            {"type": "STRING", "nullable": True, "description": "D"},
+        ),
+        (
+            {"anyOf": [{"oneOf": [{"type": "string"}, {"type": "number"}]}, {"type": "null"}]},
+            {"anyOf": [{"nullable": True, "type": "STRING"}, {"nullable": True, "type": "NUMBER"}]},
+        ),
+        (
+            {"type": "array", "prefixItems": [{"type": "number"}, {"type": "string"}]},
+            {"type": "ARRAY", "items": {"type": "NUMBER"}},
+        ),
         ({}, {"type": "STRING"}),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from google.genai import types
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastproxy.errors import ProxyError
@@ -142,6 +142,17 @@ def test_metadata_and_labels_become_legal_labels() -> None:
     assert [item.param for item in made.dropped] == ["metadata.9"]
 
 
+def test_a_json_answer_beside_tools_is_asked_for_after_the_system_text() -> None:
+    tools = ({"type": "function", "function": {"name": "f"}},)
+    messages = ({"role": "system", "content": "S"}, {"role": "user", "content": "Hi"})
+    wanted = {"response_format": {"type": "json_object"}}
+    first, second = body_of(ChatRequest("m", messages, tools=tools, parameters=wanted))["systemInstruction"][
+        "parts"
+    ]
+    assert first == {"text": "S"}
+    assert "JSON" in second["text"]
+
+
 def test_search_excludes_functions_before_gemini_3() -> None:
     tools = ({"type": "function", "function": {"name": "f"}},)
     request = ChatRequest("m", (), tools=tools, parameters={"web_search_options": {}})
@@ -199,6 +210,7 @@ parameter_names = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(values, max_size=3),
     st.lists(values, max_size=2),

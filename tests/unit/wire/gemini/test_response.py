@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastproxy.errors import ErrorKind, Repair, UpstreamError
@@ -200,6 +200,28 @@ def test_logprobs_and_citations_come_with_the_text() -> None:
     assert choice.annotations[0]["url_citation"]["url"] == "https://e.org"
 
 
+def test_logprobs_without_text_of_their_own_stand_on_an_empty_piece() -> None:
+    first = {"candidates": [{"logprobsResult": {"chosenCandidates": [{"token": "x"}]}}]}
+    choice = parsed([answer({"text": "x"}), first]).choices[0]
+    assert (choice.text, [item["token"] for item in choice.logprobs]) == ("x", ["x"])
+
+
+def test_arguments_nested_past_all_bounds_are_a_bad_response() -> None:
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    body = b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":%s}}]}}]}' % deep
+    with pytest.raises(UpstreamError, match="nested too deep"):
+        parse_response(REQUEST, body)
+
+
+def test_a_block_that_comes_with_a_half_answer_filters_it() -> None:
+    body = {
+        "candidates": [{"content": {"parts": [{"text": "a"}]}}],
+        "promptFeedback": {"blockReason": "OTHER"},
+    }
+    choice = parsed(body).choices[0]
+    assert (choice.finish_reason, choice.native_finish) == ("content_filter", "OTHER")
+
+
 def test_a_list_of_chunks_is_one_answer() -> None:
     first = {"candidates": [{"content": {"parts": [{"text": "a"}]}}]}
     assert parsed([first, answer({"text": "b"})]).choices[0].text == "ab"
@@ -221,10 +243,12 @@ def test_an_error_in_a_200_is_raised_as_what_it_is() -> None:
 
 
 keys = st.sampled_from(
-    "candidates content parts text functionCall name args finishReason index error usageMetadata "
-    "promptTokenCount promptFeedback blockReason partialArgs inlineData mimeType data logprobsResult "
-    "chosenCandidates citationMetadata citations groundingMetadata thought".split()
-)
+    [
+        "candidates", "content", "parts", "text", "functionCall", "name", "args", "finishReason", "index",
+        "error", "usageMetadata", "promptTokenCount", "promptFeedback", "blockReason", "partialArgs",
+        "inlineData", "mimeType", "data", "logprobsResult", "chosenCandidates", "citationMetadata", "thought",
+    ]
+)  # fmt: skip
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 9) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
@@ -236,6 +260,7 @@ shaped = st.builds(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(values | shaped)
 def test_whatever_the_json_is_only_an_upstream_error_escapes(body: Any) -> None:
     try:
@@ -250,6 +275,7 @@ def test_whatever_the_json_is_only_an_upstream_error_escapes(body: Any) -> None:
     )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=60))
 def test_whatever_the_bytes_are_only_an_upstream_error_escapes(body: bytes) -> None:
     with pytest.raises(UpstreamError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastproxy.errors import ErrorKind, UpstreamError
@@ -69,6 +69,7 @@ def test_a_stream_of_the_golden_file_becomes_its_events(stream: dict[str, Any]) 
     assert plain(translated(sse(*stream["chunks"]))) == stream["events"]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(STREAMS), st.sampled_from(["\n", "\r\n"]), st.lists(st.integers(0, 6000), max_size=12))
 def test_any_cut_gives_the_same_events(stream: dict[str, Any], newline: str, cuts: list[int]) -> None:
     raw = sse(*stream["chunks"], newline=newline)
@@ -222,6 +223,7 @@ chunk_lists = st.lists(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(chunk_lists, st.booleans(), st.sampled_from(["\n", "\r\n"]), st.lists(st.integers(0, 900), max_size=8))
 def test_any_stream_keeps_the_rules_of_events(
     chunks: list[Any], finished: bool, newline: str, cuts: list[int]
@@ -242,6 +244,7 @@ def test_any_stream_keeps_the_rules_of_events(
     assert not any(isinstance(event, Delta | Reasoning) and not event.text for event in events)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_no_bytes_raise_anything_but_an_upstream_error(pieces: list[bytes]) -> None:
     try:

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastproxy.errors import ProxyError
@@ -204,6 +204,11 @@ def test_a_signature_that_is_no_base64_is_not_sent() -> None:
     assert part["thoughtSignature"] == BYPASS
 
 
+def test_calls_that_are_no_list_are_a_fault() -> None:
+    with pytest.raises(ProxyError, match=r"messages\[0\].tool_calls"):
+        turns({"role": "assistant", "tool_calls": {"id": "a"}})
+
+
 @pytest.mark.parametrize("message", [{"role": "robot", "content": "x"}, {"content": "x"}, 7])
 def test_a_message_of_no_known_role_is_a_fault_that_names_it(message: Any) -> None:
     with pytest.raises(ProxyError, match=r"messages\[1\]"):
@@ -224,6 +229,7 @@ messages_ = st.one_of(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(messages_, max_size=12), st.sampled_from(["gemini-2.5-pro", "gemini-3-pro"]))
 def test_any_history_keeps_the_rules_of_turns(messages: list[Message], model: str) -> None:
     before = copy.deepcopy(messages)
