@@ -130,6 +130,7 @@ def summarise(row: Row, measured: Rounds) -> Figures:
     """A row's figures: each target's median, spread and added part, and the ratio to the bare relay."""
     values = {name: [row.figure(figures) for figures in rounds] for name, rounds in measured.items()}
     summary: Figures = {"title": row.title, "unit": row.unit, "rounds": values, "median": {}, "spread": {}}
+    summary["failures"] = {name: sum(f["failures"] for f in rounds) for name, rounds in measured.items()}
     for name, series in values.items():
         summary["median"][name] = median(series)
         summary["spread"][name] = (max(series) - min(series)) / 2
@@ -141,8 +142,10 @@ def summarise(row: Row, measured: Rounds) -> Figures:
         summary["added"] = {name: median(series) for name, series in differences.items() if name != DIRECT}
     if BARE in values and PROXY in values:
         summary["ratio"] = _ratio(summary["median"][PROXY], summary["median"][BARE])
+        summary["ratio_rounds"] = list(map(_ratio, values[PROXY], values[BARE]))
         if row.is_added:
             summary["added_ratio"] = _ratio(summary["added"][PROXY], summary["added"][BARE])
+            summary["added_ratio_rounds"] = list(map(_ratio, differences[PROXY], differences[BARE]))
     return summary
 
 
@@ -169,6 +172,7 @@ def table(summaries: Sequence[Figures], used: Figures) -> str:
     lines = ["".join(header)]
     for summary in summaries:
         cells = [
+            f"{'FAILED ' if summary['failures'][name] else ''}"
             f"{_number(summary['median'][name])} ±{_number(summary['spread'][name])} {summary['unit']:2}"
             for name in names
         ]
@@ -198,6 +202,8 @@ def write_results(name: str, results: Figures) -> Path:
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
+        # Other work on the machine spoils the figures: far above what the run itself causes, do not quote them.
+        "load_average": os.getloadavg(),
         "python": platform.python_version(),
         "versions": {part: version(part) for part in parts},
     }

@@ -279,10 +279,12 @@ def main() -> None:
     events = arguments.events or max(1, round(arguments.seconds * arguments.rate))
     streams = arguments.mode == "streams"
     pace = f"-r{arguments.rate}" if arguments.rate else ""
+    # Unpaced streams begin together: a ramp would bound the throughput that is to be measured.
+    seconds = arguments.seconds if arguments.rate or not streams else 0.0
     model = f"bench-n{events}{pace}" if streams else "bench-n1"
     request = http_request(arguments.url, chat_body(model, stream=streams), arguments.api_key)
     measurement = (
-        run_streams(arguments.url, request, arguments.connections, events, arguments.seconds)
+        run_streams(arguments.url, request, arguments.connections, events, seconds)
         if streams
         else run_unary(arguments.url, request, arguments.connections, arguments.seconds)
     )
