@@ -202,7 +202,7 @@ def write_results(name: str, results: Figures) -> Path:
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        # Other work on the machine spoils the figures: far above what the run itself causes, do not quote them.
+        # Other work on the machine spoils the figures: where this is high, do not quote them.
         "load_average": os.getloadavg(),
         "python": platform.python_version(),
         "versions": {part: version(part) for part in parts},
