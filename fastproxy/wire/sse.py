@@ -28,20 +28,21 @@ class Newlines:
     """Makes CRLF and CR into LF, however the bytes are cut; drops a byte order mark. One object a stream."""
 
     def __init__(self) -> None:
-        self._held_cr = False
-        self._at_start = True
+        self.held_cr = False
+        """The last byte was a CR, perhaps half of a CRLF."""
+        self.at_start = True
 
     def unify(self, data: bytes) -> bytes:
         """These bytes with LF only; the same object where nothing is to be changed."""
-        if self._at_start and data:
-            self._at_start = False
+        if self.at_start and data:
+            self.at_start = False
             data = data.removeprefix(b"\xef\xbb\xbf")
-        if self._held_cr:
-            data, self._held_cr = b"\r" + data, False
+        if self.held_cr:
+            data, self.held_cr = b"\r" + data, False
         if b"\r" not in data:
             return data
         if data.endswith(b"\r"):  # perhaps half of a CRLF: decide when the next byte is here
-            data, self._held_cr = data[:-1], True
+            data, self.held_cr = data[:-1], True
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
@@ -72,6 +73,11 @@ class SseFrames:
         if end < len(data):
             self._hold(data[end:])
         return data[:end]
+
+    @property
+    def at_seam(self) -> bool:
+        """Whether nothing is held and the next byte begins an event (not the first: it may be a mark)."""
+        return not self._held and not self._newlines.held_cr and not self._newlines.at_start
 
     def rest(self) -> bytes:
         """What is left at the end of the stream: an event without its empty line, or b""."""

@@ -48,7 +48,8 @@ def decode_chunk(payload: bytes) -> Json:
     choices = chunk.get("choices") or []
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         raise bad_response("`choices` is no list of objects.")
-    return {**chunk, "choices": choices}
+    chunk["choices"] = choices
+    return chunk
 
 
 def finish_reason(native: str, called: bool) -> str:

@@ -51,6 +51,8 @@ class ChatPassthrough:
 
     def feed(self, data: bytes) -> bytes:
         """The client's bytes for these upstream bytes; the same object where they are whole and right."""
+        if data.endswith(b"}\n\n") and data.find(b"\n") == len(data) - 2 and self._frames.at_seam:
+            return self._feed_one(data)  # nearly always a piece is one whole event
         whole = self._frames.take(data)
         if not whole or self._over:
             return b""
@@ -59,6 +61,13 @@ class ChatPassthrough:
         if passed == blocks:
             return whole
         return b"".join([block + b"\n\n" for block in passed if block])
+
+    def _feed_one(self, event: bytes) -> bytes:
+        if self._may_pass(event):
+            return self._renamed(event)
+        block = event[:-2]
+        passed = self._look(block)
+        return event if passed == block else passed and passed + b"\n\n"
 
     def end(self) -> bytes:
         """The last event, and the end marker if the provider forgot it; an error if the answer broke off."""
@@ -72,30 +81,38 @@ class ChatPassthrough:
 
     def _pass(self, block: bytes) -> bytes:
         """The event to send for this one, without its empty line; b"" for none."""
+        if self._may_pass(block) and b"\n" not in block:
+            return self._renamed(block)
+        return self._look(block)
+
+    def _may_pass(self, event: bytes) -> bool:
+        """Whether the event begins like the first one and holds nothing to look at."""
         head = self._head
-        if head and block.startswith(head):
-            for needle in self._needles:
-                if needle in block:
-                    break
-            else:
-                return self._new_head + block[len(head) :] if self._new_head else block
-        if self._over or not block:
-            return b""
-        try:
-            return self._look(block)
-        except UpstreamError as error:
-            return self._break(error)
+        if not head or not event.startswith(head):
+            return False
+        for needle in self._needles:  # noqa: SIM110  (a generator costs more than the search)
+            if needle in event:
+                return False
+        return True
+
+    def _renamed(self, event: bytes) -> bytes:
+        return self._new_head + event[len(self._head) :] if self._new_head else event
 
     def _look(self, block: bytes) -> bytes:
-        payload = _payload(block)
-        if not payload:
+        """The event to send for one that must be decoded."""
+        if self._over or not block:
             return b""
-        line = b"data: " + payload
-        if line != block:  # comments and padding around it must not decide which way it goes
-            return self._pass(line)
+        if not block.startswith(b"data: ") or b"\n" in block:
+            # Comments and padding around the data must not decide which way it goes.
+            payload = _payload(block)
+            return self._pass(b"data: " + payload) if payload else b""
+        payload = block[6:]
         if payload.strip() == b"[DONE]":
             return self._close()
-        return self._settle(decode_chunk(payload), line)
+        try:
+            return self._settle(decode_chunk(payload), block)
+        except UpstreamError as error:
+            return self._break(error)
 
     def _settle(self, chunk: Json, line: bytes) -> bytes:
         """The chunk as it must be sent: `line` itself where nothing was wrong."""
@@ -105,11 +122,13 @@ class ChatPassthrough:
             return b""
         if not self._identity:
             self._learn(chunk, line)
-        state = (self.has_content, self._called)
+        state = (self.has_content, self._called, self._keeper.heard)
         for choice in choices:
             changed |= self._settle_choice(choice)
-        if state != (self.has_content, self._called):
+        if state != (self.has_content, self._called, self._keeper.heard):
             self._arm()
+        if not changed and self._head and line.startswith(self._head):
+            return self._renamed(line)
         for name, value in self._identity.items():
             if chunk.get(name) != value:
                 chunk[name] = value
@@ -166,7 +185,7 @@ class ChatPassthrough:
             "id": given["id"] if isinstance(given["id"], str) and given["id"] else made_id(),
             "object": "chat.completion.chunk",
             "created": given["created"] if type(given["created"]) is int else 0,
-            "model": self._request.model or str(given["model"]),
+            "model": self._request.model or str(given["model"] or ""),
         }
         right = {**self._identity, "model": given["model"]}
         if any(chunk.get(name) != value for name, value in right.items()):
@@ -184,10 +203,10 @@ class ChatPassthrough:
         if not self.has_content:
             return
         space = b" " if b'": ' in self._head else b""
-        needles = [b'"finish_reason":' + space + b'"', b'"usage":' + space + b"{", b'"error":', b"\n"]
+        needles = [b'"finish_reason":' + space + b'"', b'"usage":' + space + b"{", b'"error":']
         if self._keeper.active:
             needles.append(b'"reasoning_content":' + space + b'"')
-        if self._keeper.active or (self._request.tools and not self._called):
+        if self._keeper.heard or (self._request.tools and not self._called):
             needles.append(b'"tool_calls":' + space + b"[")
         self._needles = tuple(needles)
 
@@ -210,8 +229,6 @@ class ChatPassthrough:
 
 def _payload(block: bytes) -> bytes:
     """The data of one event; b"" for comments. JSON that stands there bare (an error) counts as data."""
-    if block.startswith(b"data: ") and b"\n" not in block:
-        return block[6:]
     lines = block.split(b"\n")
     data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
     if not data and block.lstrip().startswith((b"{", b"[")):

@@ -30,6 +30,11 @@ class ReasoningKeeper:
         self._carried = 0
         self._ids: list[str] = []
 
+    @property
+    def heard(self) -> bool:
+        """Whether there are thoughts to carry."""
+        return self._size > 0
+
     def add(self, said: Json) -> list[Carry]:
         """What must be remembered as soon as this delta or message is known."""
         if not self.active:

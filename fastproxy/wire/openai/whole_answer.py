@@ -61,7 +61,7 @@ def _identity(answer: Json, request: ChatRequest) -> Json:
         fixed["object"] = "chat.completion"
     if type(answer.get("created")) is not int:
         fixed["created"] = 0
-    model = request.model or str(answer.get("model"))
+    model = request.model or str(answer.get("model") or "")
     if answer.get("model") != model:
         fixed["model"] = model
     return fixed

@@ -318,6 +318,7 @@ def streams(draw: st.DrawFn) -> bytes:
     events.append(chunk({}, draw(st.sampled_from(["stop", "weird", "tool_calls", None])), usage=usage))
     events += draw(st.sampled_from([[], [{"error": "x"}], [chunk(choices=[], usage=USAGE)]]))
     raw = b"".join(draw(noise) + sse(event, dump=dump) for event in events)
+    raw = draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + raw
     return raw + draw(st.sampled_from([DONE, b"", b"data: {cut"]))
 
 
@@ -407,3 +408,12 @@ def test_deepseeks_recorded_streams_come_out_whole(name: str) -> None:
         (carry,) = stream.carries
         assert carry.key == out[-3]["choices"][0]["delta"].get("id", carry.key)
         assert carry.value == "".join(c["choices"][0]["delta"].get("reasoning_content") or "" for c in before)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_golden_openai_stream(asked: bool) -> None:
+    folder = GOLDEN / "openai"
+    raw = (folder / "tools.sse").read_bytes()
+    expected = (folder / f"tools.{'with' if asked else 'without'}_usage.sse").read_bytes()
+    stream = ChatPassthrough(request("gpt-5-mini", usage=asked, tools=True))
+    assert run(stream, *[raw[i : i + 1] for i in range(len(raw))]) == expected
