@@ -60,7 +60,8 @@ class Relay:
             size += len(held[-1])
             if size > MAX_HELD_BYTES:
                 raise UpstreamError(
-                    ErrorKind.BAD_RESPONSE, "The provider sent much and nothing of an answer."
+                    ErrorKind.BAD_RESPONSE,
+                    f"{self.deployment.provider} sent much and nothing of an answer.",
                 )
             if chunk is None:
                 break
@@ -86,6 +87,7 @@ class Relay:
                     if data:
                         await self._send(sink, data)
         except UpstreamError as error:
+            await self._source.aclose()  # now: a client that does not read may keep us here
             if self.stream.fault is None:
                 await self._send(sink, self.stream.fail(error))
 
