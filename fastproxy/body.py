@@ -1,4 +1,8 @@
-"""A request's body as a JSON object, or one clear error."""
+"""A request's body as a JSON object, or one clear error.
+
+A key that is given twice counts as its last value, here and everywhere after: what is sent to a provider is
+encoded anew from what was decided on, so no second reading of the client's bytes can differ from ours.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import orjson
 
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.http import HttpRequest
+from fastproxy.inflate import inflate
 from fastproxy.types import Json
 
 
-def load_json(request: HttpRequest) -> Json:
-    """The JSON object in the body. Raises ProxyError 400 or 415.
+async def load_json(request: HttpRequest) -> Json:
+    """The JSON object in the body. Raises ProxyError 400, 413 or 415.
 
     A missing content type is taken for JSON, as many clients forget it; a form or plain text is not: a
     web page may send those to this machine without asking.
@@ -21,10 +26,13 @@ def load_json(request: HttpRequest) -> Json:
             ErrorKind.UNSUPPORTED_MEDIA_TYPE,
             f"The content type is {kind[:80]!r}; send JSON with `content-type: application/json`.",
         )
-    if not request.body:
+    body = request.body
+    if (coding := request.headers.get("content-encoding")) is not None:
+        body = await inflate(body, coding, request.body_limit)
+    if not body:
         raise ProxyError(ErrorKind.INVALID_JSON, "The body is empty; send a JSON object.")
     try:
-        value = orjson.loads(request.body)
+        value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ProxyError(ErrorKind.INVALID_JSON, f"The body is not valid JSON: {error}.") from None
     if not isinstance(value, dict):

@@ -37,6 +37,7 @@ class ErrorKind(Enum):
     MODEL_NOT_FOUND = ErrorRow(404, "invalid_request_error", "model_not_found", False)
     NOT_FOUND = ErrorRow(404, "invalid_request_error", "not_found", False)
     METHOD_NOT_ALLOWED = ErrorRow(405, "invalid_request_error", "method_not_allowed", False)
+    REQUEST_TIMEOUT = ErrorRow(408, "invalid_request_error", "request_timeout", True)
     REQUEST_TOO_LARGE = ErrorRow(413, "invalid_request_error", "request_too_large", False)
     UNSUPPORTED_MEDIA_TYPE = ErrorRow(415, "invalid_request_error", "unsupported_media_type", False)
     RATE_LIMITED = ErrorRow(429, "rate_limit_error", "rate_limit_exceeded", True)

@@ -28,6 +28,8 @@ class HttpRequest:
     """The peer's IP address."""
     id: str = ""
     """The client's own x-request-id where it is sane, else ours."""
+    body_limit: int = 32 * 1024 * 1024
+    """`server.max_body_bytes`: holds for the body as sent, and again once it is inflated."""
 
 
 @dataclass(slots=True)

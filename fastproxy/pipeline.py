@@ -85,7 +85,7 @@ class Pipeline:
     async def _prepare(self, http: HttpRequest, surface: Surface, record: RequestRecord) -> Exchange:
         caller = self._authenticator.identify(http.headers, http.address)
         record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
-        request = surface.parse(load_json(http))
+        request = surface.parse(await load_json(http))
         record.asked_model, record.stream = request.model, request.stream
         route = self._router.resolve(request.model)
         _require_allowed(caller, route)
