@@ -37,8 +37,8 @@ def load(
     file = _find(path, environment)
     data = _read(file) if file else {}
     _merge_environment(data, environment)
-    if overrides:
-        server = data.setdefault("server", {})
+    server = data.setdefault("server", {})
+    if overrides and isinstance(server, dict):
         server.update({key: value for key, value in overrides.items() if value is not None})
     try:
         settings = Settings.model_validate(data, context={"environment": environment})
@@ -70,12 +70,14 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _merge_environment(data: dict[str, Any], environment: Mapping[str, str]) -> None:
-    """FASTPROXY_SECTION__KEY, whatever its case; `-` in a TOML key may be written `_`."""
+    """FASTPROXY_SECTION__KEY, whatever its case; `-` in a TOML key may be written `_`. A section as a whole
+    is FASTPROXY_SECTION, as JSON."""
     for name, text in sorted(environment.items()):
         if not name.startswith(PREFIX) or name.startswith(OTHER_VARIABLES):
             continue
         path = name[len(PREFIX) :].split("__")
-        if len(path) < 2 or not all(path):
+        whole_section = len(path) == 1 and text.startswith(("[", "{"))  # FASTPROXY_ALIASES, FASTPROXY_ROUTES
+        if not all(path) or not (len(path) > 1 or whole_section):
             raise ConfigError(f"{name}: a setting's variable is spelled {PREFIX}SECTION__KEY")
         table = data
         for part in path[:-1]:

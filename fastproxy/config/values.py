@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo
 
 
 class Section(BaseModel):
@@ -61,4 +61,4 @@ Resolved = Annotated[str, BeforeValidator(_resolve_secret)]
 Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret)]
 StrList = Annotated[list[str], BeforeValidator(_split)]
 """A list of strings; in the environment also "a,b"."""
-BaseUrl = Annotated[str, BeforeValidator(_is_http_url), BeforeValidator(_without_trailing_slash)]
+BaseUrl = Annotated[str, BeforeValidator(_without_trailing_slash), AfterValidator(_is_http_url)]
