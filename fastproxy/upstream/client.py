@@ -6,6 +6,7 @@ built with `streamed_read_buffer_limit(0)` and read with `read_chunk()`; both ha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from pyreqwest.response import Response
 from fastproxy.errors import ErrorKind, UpstreamError
 from fastproxy.types import Deployment, Headers, UpstreamRequest
 from fastproxy.upstream.demo import OFFLINE, DemoResponse, answer
+from fastproxy.upstream.pool import ClientPool, Lease
 
 _IDLE_CONNECTION = timedelta(seconds=60)
 """Shorter than the keep-alive of the providers' front ends, so that we rarely meet a closed connection."""
@@ -31,10 +33,13 @@ _IDLE_CONNECTION = timedelta(seconds=60)
 class UpstreamResponse:
     """An answer whose headers are in and whose body is read piece by piece. Must be closed."""
 
-    __slots__ = ("_provider", "_reader", "_request", "headers", "status")
+    __slots__ = ("_lease", "_pool", "_provider", "_reader", "_request", "headers", "status")
 
-    def __init__(self, request: StreamRequest, response: Response, provider: str) -> None:
+    def __init__(
+        self, request: StreamRequest, response: Response, provider: str, pool: ClientPool, lease: Lease
+    ) -> None:
         self._request: StreamRequest | None = request
+        self._pool, self._lease = pool, lease
         self._provider = provider
         self._reader = response.body_reader
         self.status: int = response.status
@@ -65,18 +70,21 @@ class UpstreamResponse:
         """Gives the connection back, or drops it where the body was not read to its end. Idempotent."""
         request, self._request = self._request, None
         if request is not None:
-            await request.__aexit__(None, None, None)
+            try:
+                await request.__aexit__(None, None, None)
+            finally:
+                self._pool.release(self._lease)
 
 
 class UpstreamClient:
-    """One connection pool for each provider, made at its first request. Must be closed."""
+    """One pool of clients for each provider, made at its first request. Must be closed."""
 
     def __init__(self, *, user_agent: str) -> None:
         self._user_agent = user_agent
-        self._clients: dict[str, Client] = {}
+        self._pools: dict[str, ClientPool] = {}
 
     def __repr__(self) -> str:
-        return f"<UpstreamClient pools={','.join(self._clients)}>"
+        return f"<UpstreamClient pools={','.join(self._pools)}>"
 
     async def send(
         self, request: UpstreamRequest, deployment: Deployment, more_headers: Headers = ()
@@ -84,39 +92,65 @@ class UpstreamClient:
         """Sends the request; returns when the headers are in. Raises UpstreamError."""
         if request.url.startswith(OFFLINE):
             return answer(request)
-        client = self._clients.get(deployment.provider) or self._open(deployment)
-        builder = client.request(request.method, request.url)
-        builder = builder.headers([*request.headers, *more_headers]).body_bytes(request.body)
-        built = builder.streamed_read_buffer_limit(0).build_streamed()
+        pool = self._pools.get(deployment.provider) or self._open(deployment)
+        lease = pool.lease()
         try:
+            builder = lease.client.request(request.method, request.url)
+            builder = builder.headers([*request.headers, *more_headers]).body_bytes(request.body)
+            built = builder.streamed_read_buffer_limit(0).build_streamed()
             response = await built.__aenter__()
+        except asyncio.CancelledError:
+            pool.abandon(lease)
+            raise
         except PyreqwestError as error:
+            pool.release(lease)
             raise _unreachable(error, deployment, request.url) from error
-        return UpstreamResponse(built, response, deployment.provider)
+        except BaseException:
+            pool.release(lease)
+            raise
+        return UpstreamResponse(built, response, deployment.provider, pool, lease)
 
     async def aclose(self) -> None:
         """Closes all pools."""
-        clients, self._clients = self._clients, {}
-        for client in clients.values():
-            await client.close()
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.aclose()
 
-    def _open(self, deployment: Deployment) -> Client:
-        client = (
-            ClientBuilder()
-            .user_agent(self._user_agent)
-            .http1_lower_case_headers()
-            .follow_redirects(False)  # a redirect would carry the credential to a host nobody configured
-            .referer(False)
-            .gzip(False)  # a compressed stream is a buffered stream
-            .brotli(False)
-            .zstd(False)
-            .deflate(False)
-            .connect_timeout(timedelta(seconds=deployment.timeouts.connect))
-            .pool_idle_timeout(_IDLE_CONNECTION)
-            .build()
-        )
-        self._clients[deployment.provider] = client
-        return client
+    def _open(self, deployment: Deployment) -> ClientPool:
+        connect_timeout = deployment.timeouts.connect
+        bypass = _is_loopback(deployment.base_url)
+
+        def make(mark: timedelta | None) -> Client:
+            return _client(self._user_agent, connect_timeout, bypass, mark)
+
+        pool = self._pools[deployment.provider] = ClientPool(make, connect_timeout)
+        return pool
+
+
+def _client(user_agent: str, connect_timeout: float, bypass_proxies: bool, mark: timedelta | None) -> Client:
+    builder = (
+        ClientBuilder()
+        .user_agent(user_agent)
+        .http1_lower_case_headers()
+        .follow_redirects(False)  # a redirect would carry the credential to a host nobody configured
+        .referer(False)
+        .gzip(False)  # a compressed stream is a buffered stream
+        .brotli(False)
+        .zstd(False)
+        .deflate(False)
+        .connect_timeout(timedelta(seconds=connect_timeout))
+        .pool_idle_timeout(_IDLE_CONNECTION)
+    )
+    if bypass_proxies:
+        builder = builder.no_proxy()  # the environment's proxies do not lead to this machine
+    if mark is not None:
+        builder = builder.tcp_user_timeout(mark)
+    return builder.build()
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def _causes(error: PyreqwestError) -> str:
