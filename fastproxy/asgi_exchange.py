@@ -182,7 +182,8 @@ class Exchange:
     async def _read_body(self) -> None:
         limit = self._app.max_body_bytes
         declared = self.request.headers.get("content-length")
-        if declared is None and "transfer-encoding" not in self.request.headers:
+        framed = self._scope["http_version"] == "2"  # a body there needs no header that tells of it
+        if declared is None and "transfer-encoding" not in self.request.headers and not framed:
             return
         expected = int(declared) if declared is not None and declared.isdecimal() else None
         if expected is not None and expected > limit:
