@@ -99,7 +99,7 @@ class _Worker:
 
     async def serve(self) -> None:
         """Serves until SIGTERM or SIGINT, or until the parent is gone; then drains."""
-        from granian.constants import Interfaces
+        from granian.constants import HTTPModes, Interfaces
         from granian.server.embed import Server
 
         from fastproxy.app import App
@@ -110,6 +110,7 @@ class _Worker:
             address=self._server.host,
             port=self._plan.port,
             interface=Interfaces.ASGI,
+            http=HTTPModes.http1,  # with HTTP/2 Granian lets silent connections stay for ever
             websockets=False,
             backlog=BACKLOG,
             backpressure=CONNECTIONS,

@@ -136,7 +136,8 @@ def _labels(metadata: object, labels: object, dropped: list[Dropped]) -> Json:
             raise invalid(f"{name} must be an object.", name)
         for key, value in (source or {}).items():
             label = _LABEL.sub("_", str(key).lower())[:63]
-            if not label[:1].isalpha() or (label not in made and len(made) >= _MAX_LABELS):
+            fits = label[:1].isalpha() and (label in made or len(made) < _MAX_LABELS)
+            if not fits or isinstance(value, dict | list):
                 dropped.append(Dropped(f"{name}.{key}", "It can be no label of Vertex AI."))
             else:
                 made.setdefault(label, _LABEL.sub("_", str(value).lower())[:63])

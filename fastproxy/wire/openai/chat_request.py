@@ -6,7 +6,7 @@ One pass, nothing copied that is right already. Every fault of the client's is a
 from __future__ import annotations
 
 from fastproxy.types import ChatRequest, Json
-from fastproxy.wire.openai.faults import text_of, wrong_type
+from fastproxy.wire.openai.faults import model_of, wrong_type
 from fastproxy.wire.openai.messages import parse_messages
 from fastproxy.wire.openai.parameters import split_parameters
 from fastproxy.wire.openai.tools import parse_tool_choice, parse_tools
@@ -16,7 +16,6 @@ def parse_chat(body: Json) -> ChatRequest:
     """The request in `body`. `model` is "" where the client named none. Raises ProxyError (400)."""
     if not isinstance(body, dict):
         raise wrong_type("body", "a JSON object", body)
-    model = body.get("model")
     stream = _flag(body, "stream", "stream")
     options = body.get("stream_options")
     if options is not None and not isinstance(options, dict):
@@ -24,7 +23,7 @@ def parse_chat(body: Json) -> ChatRequest:
     parameters, extra = split_parameters(body)
     tools = parse_tools(body)
     return ChatRequest(
-        model="" if model is None else text_of(model, "model"),
+        model=model_of(body.get("model")),
         messages=parse_messages(body),
         stream=stream,
         include_usage=_flag(options or {}, "include_usage", "stream_options.include_usage"),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import orjson
 
 from fastproxy.types import Json
-from fastproxy.wire.openai.faults import invalid, text_of, wrong_type
+from fastproxy.wire.openai.faults import invalid, model_of, text_of, wrong_type
 
 _FORMATS = ("float", "base64")
 
@@ -35,7 +35,7 @@ class EmbeddingsRequest:
 
 def parse_embeddings_request(body: Json) -> EmbeddingsRequest:
     """The request in this body. Raises ProxyError (INVALID_REQUEST) naming the field that is wrong."""
-    model = text_of(body.get("model"), "model")
+    model = model_of(body.get("model"))
     if not model:
         raise invalid("model", "`model` must not be empty.")
     dimensions, user = body.get("dimensions"), body.get("user")

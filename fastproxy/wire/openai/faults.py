@@ -14,6 +14,8 @@ _KINDS = {
     type(None): "null",
 }
 
+_LONGEST_NAME = 256
+
 
 def invalid(param: str, message: str) -> ProxyError:
     """The error for a wrong field: `param` is its path in the body (`messages[2].content`)."""
@@ -23,6 +25,14 @@ def invalid(param: str, message: str) -> ProxyError:
 def wrong_type(param: str, wanted: str, value: object) -> ProxyError:
     """The error for a field of the wrong JSON type. The value itself is not repeated: it may be a prompt."""
     return invalid(param, f"`{param}` must be {wanted}, not {_KINDS.get(type(value), 'this')}.")
+
+
+def model_of(value: object) -> str:
+    """The model's name, "" where none is given; nothing in it that a header or a log could not carry."""
+    name = "" if value is None else text_of(value, "model")
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise invalid("model", f"`model` must be a name of at most {_LONGEST_NAME} printable characters.")
+    return name
 
 
 def text_of(value: object, param: str) -> str:
