@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import structlog
 
-from fastproxy.observability.record import RequestRecord
+from fastproxy.observability.record import MAX_NAME, RequestRecord
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -71,7 +71,7 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "request_id": record.id,
         "method": record.method,
-        "path": record.path,
+        "path": record.path[:MAX_NAME],
         "status": record.status,
         "duration_ms": round((record.ended - record.started) * 1e3, 2),
         "overhead_ms": round(record.overhead_seconds * 1e3, 3),
@@ -86,7 +86,7 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
         if value := getattr(record, name):
             fields[name] = value
     if record.asked_model not in ("", record.model):
-        fields["asked_model"] = record.asked_model[:200]
+        fields["asked_model"] = record.asked_model[:MAX_NAME]
     if record.attempts > 1:
         fields["attempts"] = record.attempts
     if record.dropped:

@@ -9,6 +9,9 @@ from fastproxy.errors import ProxyError, UpstreamError
 from fastproxy.types import Deployment
 from fastproxy.wire.events import Usage
 
+MAX_NAME = 200
+"""Characters of a client's words that are told in logs, metrics and headers."""
+
 
 @dataclass(slots=True)
 class RequestRecord:
@@ -22,7 +25,7 @@ class RequestRecord:
     caller: str = ""
     asked_model: str = ""
     model: str = ""
-    """The model's name at the provider: bounded by what routes know, unlike `asked_model`."""
+    """The beginning of the model's name at the provider."""
     provider: str = ""
     stream: bool = False
     attempts: int = 0
@@ -45,7 +48,7 @@ class RequestRecord:
     def on_deployment(self, deployment: Deployment) -> None:
         """An attempt at this deployment begins."""
         self.attempts += 1
-        self.provider, self.model = deployment.provider, deployment.model
+        self.provider, self.model = deployment.provider, deployment.model[:MAX_NAME]
 
     def failed(self, error: ProxyError) -> None:
         """The request ends, or its stream broke, with this error."""
