@@ -9,6 +9,9 @@ import { startReaper } from "./reaper.ts";
 import { createRunDir, openStateDir, reapStaleRuns } from "./run-dir.ts";
 import { createServer } from "./server.ts";
 
+/** Longer than the proxy keeps an idle connection, so that it is the proxy that closes it. */
+const KEEP_ALIVE_MS = 120_000;
+
 function main(): void {
   const config = readConfig(process.env);
   config.models.forEach(cliModel);
@@ -16,7 +19,7 @@ function main(): void {
   const stateDir = openStateDir(config.stateDir);
   const reaped = reapStaleRuns(stateDir);
   if (reaped > 0) log("warn", "stale_processes_killed", { count: reaped });
-  const app = createHttpServer();
+  const app = createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS });
   app.on("error", (error: NodeJS.ErrnoException) => fail(listenFault(error, config)));
   app.listen(config.port, config.host, () => {
     const runDir = createRunDir(stateDir);
@@ -47,7 +50,7 @@ function watchSignals(config: Config, log: Log, app: HttpServer, backend: Backen
     log("info", "stopping", { signal });
     backend.close();
     app.close(() => leave(0));
-    app.closeIdleConnections();
+    setInterval(() => app.closeIdleConnections(), 50);
     setTimeout(() => leave(0), config.drainSeconds * 1_000);
   };
   process.on("SIGTERM", stop);

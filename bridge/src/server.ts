@@ -89,8 +89,8 @@ const requireJson: RequestHandler = (request, _response, next) => {
 
 function sendError(log: Log): ErrorRequestHandler {
   return (cause: unknown, _request, response, next) => {
-    const error = fromBodyReader(cause) ?? asBridgeError(cause);
-    if (error.status === 500) log("error", "unexpected", { request_id: requestId(response), kind: describe(cause) });
+    const error = (cause instanceof BridgeError ? undefined : fromBodyReader(cause)) ?? asBridgeError(cause);
+    if (error !== cause && error.status >= 500) log("error", "unexpected", { request_id: requestId(response), kind: describe(cause) });
     if (response.headersSent) return next(cause);
     response.status(error.status).set(error.headers()).json(error.envelope(requestId(response)));
   };

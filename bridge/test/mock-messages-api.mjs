@@ -84,7 +84,7 @@ async function answer(mock, request, text, response) {
 async function stream(mock, plan, events, response) {
   response.writeHead(200, { "content-type": "text/event-stream", "request-id": "req_mock", ...plan.headers });
   for (const [index, event] of events.entries()) {
-    if (index === plan.cutAfter) { response.destroy(); return; }
+    if (index === plan.cutAfter) { await sleep(50); response.destroy(); return; }
     if (index === plan.stallAfter) return;
     if (plan.gapMs && event.type === "content_block_delta") await sleep(plan.gapMs);
     mock.lastEventAt[index] = performance.now();
