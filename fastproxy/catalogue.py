@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+from fastproxy.errors import ProxyError
 from fastproxy.routing import Router
 from fastproxy.wire.openai.models import ModelInfo
 
@@ -22,9 +24,9 @@ class Catalogue:
             if not entry.off_reason
             for name in entry.models
         }
-        for alias, target in self._router.aliases.items():
-            if target in found:
-                found[alias] = ModelInfo(alias, found[target].owned_by)
+        for alias in self._router.aliases:
+            with contextlib.suppress(ProxyError):  # it leads to a provider that is off, or nowhere
+                found[alias] = ModelInfo(alias, self._router.resolve(alias).deployments[0].provider)
         return list(found.values())
 
     def providers(self) -> dict[str, Any]:
