@@ -89,6 +89,7 @@ class FakeSink:
     headers: dict[str, str] = field(default_factory=dict)
     writes: list[bytes] = field(default_factory=list)
     room: asyncio.Event = field(default_factory=asyncio.Event)
+    writes_before_it_is_full: int = 0
 
     def __post_init__(self) -> None:
         self.room.set()
@@ -106,7 +107,8 @@ class FakeSink:
 
     async def write(self, data: bytes) -> None:
         assert self.started, "bytes before the headers"
-        await self.room.wait()
+        if len(self.writes) >= self.writes_before_it_is_full:
+            await self.room.wait()
         self.writes.append(data)
         self._written.set()
 

@@ -14,7 +14,7 @@ from fastproxy.relay import Relay
 from fastproxy.resilience.deadline import Watchdog
 from fastproxy.types import ChatRequest, Deployment, Timeouts
 from fastproxy.wire.answer import AnswerStream, RenderedStream
-from fastproxy.wire.events import Carry, Delta, Event, Finish
+from fastproxy.wire.events import Carry, Delta, Event, Fault, Finish
 from fastproxy.wire.openai.chat_render import ChatRenderer
 from tests.fakes import FakeResponse, FakeSink, Step
 from tests.fastclock import fast, now
@@ -242,6 +242,19 @@ async def test_a_client_that_never_reads_ends_with_the_total_time() -> None:
     pump.cancel()
     with pytest.raises(asyncio.CancelledError):
         await pump
+
+
+@fast
+async def test_an_error_is_told_once_even_if_the_total_time_ends_while_it_is() -> None:
+    line = Line(ROLE, HEL, RESET, stream=dictated({ROLE: [Delta("x")], HEL: [Fault(RESET)]}))
+    await line.first()
+    line.sink.room.clear()
+    line.sink.writes_before_it_is_full = 1
+    pump = asyncio.create_task(line.relay.pump(line.sink))
+    await pump
+    assert line.relay.stream.fault is RESET
+    assert line.source.closed == 1
+    assert now() == 1800
 
 
 @fast

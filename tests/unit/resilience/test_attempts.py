@@ -1,0 +1,223 @@
+"""Deployment after deployment, and one repair each: the only loop that tries again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fastproxy.errors import ErrorKind, ProxyError, Repair, UpstreamError
+from fastproxy.observability.record import RequestRecord
+from fastproxy.providers.contract import Provider
+from fastproxy.providers.openai import OPENAI
+from fastproxy.resilience.attempts import Attempts, Check
+from fastproxy.resilience.deadline import Watchdog
+from fastproxy.types import ChatRequest, Deployment, Route, Timeouts, UpstreamRequest
+from fastproxy.upstream.contract import UpstreamResponse
+from tests.fakes import FakeResponse, FakeUpstream, NoCredentials
+from tests.fastclock import fast, now
+
+CHAT = ChatRequest("m", ({"role": "user", "content": "hi"},))
+STREAM = replace(CHAT, stream=True)
+ONE = Deployment("one", "openai", "m1", "https://one.example", timeouts=Timeouts(total=100, first_token=10))
+TWO = replace(ONE, provider="two", model="m2", base_url="https://two.example")
+BUSY = UpstreamError(ErrorKind.OVERLOADED, "too busy")
+WRONG = UpstreamError(ErrorKind.INVALID_REQUEST, "wrong")
+
+
+def heal(status: int, _headers: object, body: bytes) -> UpstreamError:
+    return UpstreamError(
+        ErrorKind.INVALID_REQUEST, "no", upstream_status=status, repair=Repair(body.decode())
+    )
+
+
+HEALING = replace(OPENAI, parse_error=heal)
+
+
+async def read(
+    _provider: Provider,
+    deployment: Deployment,
+    request: ChatRequest,
+    response: UpstreamResponse,
+    _dog: Watchdog,
+) -> tuple[str, ChatRequest, bytes]:
+    return deployment.provider, request, await response.read_all(1000)
+
+
+class Try:
+    """One run over a route, and all that can be seen of it."""
+
+    def __init__(
+        self,
+        *answers: FakeResponse | UpstreamError | float,
+        provider: Provider = OPENAI,
+        check: Check = lambda _request: None,
+    ) -> None:
+        self.upstream = FakeUpstream(*answers)
+        self.record = RequestRecord("id", "POST", "/")
+        self._check = check
+        self._attempts = Attempts({"openai": provider}, self.upstream, NoCredentials())
+
+    async def run(
+        self, *deployments: Deployment, request: ChatRequest = CHAT
+    ) -> tuple[str, ChatRequest, bytes]:
+        return await self._attempts.first_success(
+            Route("m", "m", deployments or (ONE, TWO)),
+            request,
+            self.record,
+            read,
+            self._check,
+            (("x-request-id", "id"),),
+        )
+
+    async def fails(self, *deployments: Deployment, request: ChatRequest = CHAT) -> ProxyError:
+        with pytest.raises(ProxyError) as caught:
+            await self.run(*deployments, request=request)
+        return caught.value
+
+    @property
+    def asked(self) -> list[str]:
+        return [sent.deployment.provider for sent in self.upstream.sent]
+
+
+async def test_the_first_deployment_answers_and_no_other_is_asked() -> None:
+    once = Try(FakeResponse(b"hello"))
+    assert await once.run() == ("one", CHAT, b"hello")
+    assert once.asked == ["one"]
+    assert (once.record.attempts, once.record.provider, once.record.model) == (1, "one", "m1")
+
+
+@pytest.mark.parametrize("failure", [BUSY, FakeResponse(b"busy", status=503), FakeResponse(b"", status=500)])
+async def test_a_fault_that_may_pass_leads_to_the_next(failure: FakeResponse | UpstreamError) -> None:
+    twice = Try(failure, FakeResponse(b"hello"))
+    assert (await twice.run())[0] == "two"
+    assert (twice.record.attempts, twice.record.provider) == (2, "two")
+
+
+@pytest.mark.parametrize("failure", [WRONG, FakeResponse(b'{"error":{"message":"bad"}}', status=400)])
+async def test_a_fault_of_the_request_does_not(failure: FakeResponse | UpstreamError) -> None:
+    once = Try(failure)
+    assert (await once.fails()).kind is ErrorKind.INVALID_REQUEST
+    assert once.asked == ["one"]
+
+
+async def test_when_all_fail_the_last_one_tells() -> None:
+    error = await Try(BUSY, UpstreamError(ErrorKind.CONNECTION_FAILED, "refused")).fails()
+    assert error.message == "refused"
+
+
+async def test_an_answer_that_breaks_while_it_is_opened_leads_to_the_next() -> None:
+    broken, good = FakeResponse(b"he", BUSY), FakeResponse(b"hello")
+    assert await Try(broken, good).run() == ("two", CHAT, b"hello")
+    assert (broken.closed, good.closed) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [302, 400, 500])
+async def test_a_refusal_is_closed(status: int) -> None:
+    refused = FakeResponse(b"no", status=status)
+    await Try(refused).fails(ONE)
+    assert refused.closed == 1
+
+
+async def test_the_status_of_a_refusal_whose_body_breaks_says_enough() -> None:
+    refused = FakeResponse(b"{", BUSY, status=429, headers={"Retry-After": "7"})
+    error = await Try(refused).fails(ONE)
+    assert (error.kind, error.retry_after, refused.closed) == (ErrorKind.RATE_LIMITED, 7, 1)
+
+
+async def test_a_repair_is_applied_at_the_same_deployment() -> None:
+    healed = Try(FakeResponse(b"think_less", status=400), FakeResponse(b"hello"), provider=HEALING)
+    provider, request, body = await healed.run()
+    assert (provider, request.repairs, body) == ("one", ("think_less",), b"hello")
+    assert (healed.asked, healed.record.attempts) == (["one", "one"], 2)
+
+
+@pytest.mark.parametrize("second", [b"think_less", b"another"])
+async def test_a_second_repair_is_not(second: bytes) -> None:
+    sick = Try(FakeResponse(b"think_less", status=400), FakeResponse(second, status=400), provider=HEALING)
+    assert (await sick.fails()).kind is ErrorKind.INVALID_REQUEST
+    assert sick.asked == ["one", "one"]
+
+
+async def test_the_next_deployment_gets_the_request_unrepaired() -> None:
+    busy = FakeResponse(b"hm", BUSY)
+    tried = Try(FakeResponse(b"think_less", status=400), busy, FakeResponse(b"hello"), provider=HEALING)
+    assert await tried.run() == ("two", CHAT, b"hello")
+    assert tried.asked == ["one", "one", "two"]
+
+
+async def test_every_request_is_checked_before_it_is_sent() -> None:
+    error = ProxyError(ErrorKind.UNSUPPORTED_PARAMETER, "no")
+
+    def refuse(_request: UpstreamRequest) -> None:
+        raise error
+
+    refused = Try(FakeResponse(b"hello"), check=refuse)
+    assert await refused.fails() is error
+    assert refused.asked == []
+
+
+async def test_a_credential_is_added_at_sending() -> None:
+    once = Try(FakeResponse(b"hello"))
+    await once.run(replace(ONE, credential="google"))
+    assert once.upstream.sent[0].headers == (("x-request-id", "id"), ("authorization", "Bearer google"))
+
+
+@pytest.mark.xfail(strict=True, reason="headers of one deployment are carried on to the next")
+async def test_no_deployment_sees_the_credential_of_another() -> None:
+    twice = Try(BUSY, BUSY, FakeResponse(b"hello"))
+    await twice.run(replace(ONE, credential="google"), replace(TWO, credential="azure"), TWO)
+    assert [dict(sent.headers).get("authorization") for sent in twice.upstream.sent] == [
+        "Bearer google",
+        "Bearer azure",
+        None,
+    ]
+    assert [len(sent.headers) for sent in twice.upstream.sent] == [2, 2, 1]
+
+
+async def test_a_credential_that_cannot_be_had_leads_to_the_next() -> None:
+    twice = Try(FakeResponse(b"hello"))
+    assert (await twice.run(replace(ONE, credential="broken"), TWO))[0] == "two"
+
+
+async def test_the_context_window_that_was_asked_for_comes_with_the_request() -> None:
+    def build(request: ChatRequest, deployment: Deployment) -> UpstreamRequest:
+        return replace(OPENAI.build_request(request, deployment), context_window=4096)
+
+    once = Try(FakeResponse(b"hello"), provider=replace(OPENAI, build_request=build))
+    assert (await once.run())[1].context_window == 4096
+
+
+@fast
+async def test_a_provider_that_never_answers_is_left_for_the_next() -> None:
+    stuck = FakeResponse(1000.0)
+    assert (await Try(stuck, FakeResponse(b"hello")).run(request=STREAM))[0] == "two"
+    assert (stuck.closed, now()) == (1, 10)
+
+
+@fast
+async def test_the_wait_for_the_headers_counts_as_well() -> None:
+    tried = Try(1000.0, FakeResponse(b"late"))
+    error = await tried.fails(ONE, request=STREAM)
+    assert (error.kind, now()) == (ErrorKind.FIRST_TOKEN_TIMEOUT, 10)
+
+
+@fast
+async def test_a_unary_request_may_wait_for_the_total_time() -> None:
+    late = FakeResponse(99.0, b"hello")
+    assert (await Try(late).run(ONE))[2] == b"hello"
+    error = await Try(FakeResponse(1000.0)).fails()
+    assert error.kind is ErrorKind.TOTAL_TIMEOUT
+
+
+@fast
+async def test_a_client_that_leaves_closes_the_response_and_ends_the_attempts() -> None:
+    stuck = FakeResponse(1000.0)
+    tried = Try(stuck, FakeResponse(b"hello"))
+    task = asyncio.create_task(tried.run())
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (stuck.closed, tried.asked) == (1, ["one"])
