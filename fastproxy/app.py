@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 
 from fastproxy import __version__
-from fastproxy.api import chat, health, metrics, models
-from fastproxy.asgi import RobynAsgi, create_robyn
+from fastproxy.api import chat, embeddings, health, metrics, models
+from fastproxy.asgi import RobynAsgi, create_robyn, registered
 from fastproxy.auth import Authenticator
 from fastproxy.catalogue import Catalogue
 from fastproxy.config import Settings
@@ -70,6 +70,9 @@ class App:
         chat_handler = chat.handler(self.pipeline)
         for path in chat.PATHS:
             app.add_route("POST", path, chat_handler)
+        embeddings_handler = embeddings.handler(self.pipeline)
+        for path in embeddings.PATHS:
+            app.add_route("POST", path, embeddings_handler)
         for base in models.BASES:
             app.add_route("GET", base, models.list_handler(self.authenticator, self.catalogue))
             app.add_route("GET", f"{base}/*model", models.one_handler(self.authenticator, self.catalogue))
@@ -83,6 +86,11 @@ class App:
                 self.metrics, self.pipeline, self.authenticator, is_open=settings.server.metrics_open
             ),
         )
+        routes: list[tuple[str, str]] = []
+        openapi, page = docs.handlers(routes)
+        app.add_route("GET", "/openapi.json", openapi)
+        app.add_route("GET", "/docs", page)
+        routes += registered(app)
         return app
 
     async def start(self) -> None:

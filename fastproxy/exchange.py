@@ -54,16 +54,17 @@ class Exchange:
 
     def reply_headers(self) -> Headers:
         """Who answered, what was left out, and where the time went."""
-        record = self.record
-        headers = (
-            ("x-fastproxy-provider", record.provider),
-            ("x-fastproxy-model", record.model),
-            ("x-fastproxy-attempts", str(record.attempts)),
-            ("server-timing", record.server_timing()),
-        )
-        if record.dropped and self.policy.on_unsupported == "warn":
-            return (
-                *headers,
-                ("x-fastproxy-warning", "not sent to the provider: " + ", ".join(record.dropped)),
-            )
-        return headers
+        return reply_headers(self.record, self.policy)
+
+
+def reply_headers(record: RequestRecord, policy: Policy) -> Headers:
+    """Who answered, what was left out, and where the time went."""
+    headers = (
+        ("x-fastproxy-provider", record.provider),
+        ("x-fastproxy-model", record.model),
+        ("x-fastproxy-attempts", str(record.attempts)),
+        ("server-timing", record.server_timing()),
+    )
+    if record.dropped and policy.on_unsupported == "warn":
+        return (*headers, ("x-fastproxy-warning", "not sent to the provider: " + ", ".join(record.dropped)))
+    return headers

@@ -17,14 +17,16 @@ from typing import Protocol
 from fastproxy.answers import StreamedAnswer, whole
 from fastproxy.auth import Authenticator, may_use
 from fastproxy.body import load_json
+from fastproxy.embeddings import embed
 from fastproxy.errors import ErrorKind, ProxyError
-from fastproxy.exchange import Exchange, Policy
+from fastproxy.exchange import Exchange, Policy, reply_headers
 from fastproxy.http import HttpRequest, Reply, StreamReply
 from fastproxy.observability.record import RequestRecord
 from fastproxy.resilience.attempts import Attempts
 from fastproxy.routing import Router
 from fastproxy.types import Caller, ChatRequest, Headers, Route
 from fastproxy.wire.events import Carry
+from fastproxy.wire.openai.embeddings import model_in
 from fastproxy.wire.surface import Surface
 
 _FORWARDED = ("traceparent", "tracestate")
@@ -81,6 +83,30 @@ class Pipeline:
             raise
         self._end(record)
         return reply
+
+    async def embed(self, http: HttpRequest) -> Reply:
+        """The reply to one request for embeddings; raises ProxyError."""
+        record = RequestRecord(http.id, http.method, http.path, bytes_in=len(http.body))
+        self.in_flight += 1
+        try:
+            self._admit()
+            reply = await self._embed(http, record)
+        except BaseException as error:
+            self._end(record, error)
+            raise
+        self._end(record)
+        return reply
+
+    async def _embed(self, http: HttpRequest, record: RequestRecord) -> Reply:
+        caller = self._authenticator.identify(http.headers, http.address)
+        record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
+        body = await load_json(http)
+        record.asked_model = model_in(body)
+        route = self._router.resolve(record.asked_model)
+        _require_allowed(caller, route)
+        answer = await embed(body, route, record, self._attempts, _forwarded(http), self._router)
+        record.status, record.bytes_out, record.answered = 200, len(answer), time.monotonic()
+        return Reply(answer, headers=reply_headers(record, self._policy))
 
     async def _prepare(self, http: HttpRequest, surface: Surface, record: RequestRecord) -> Exchange:
         caller = self._authenticator.identify(http.headers, http.address)

@@ -15,9 +15,11 @@ from fastproxy.providers.vertex import PROVIDER as VERTEX
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
-        "demo": replace(OPENAI, strips_prefix=False),
+        "demo": replace(OPENAI, native_embeddings=None, strips_prefix=False),
         "anthropic": ANTHROPIC,
-        "vertex": replace(VERTEX, also_serves=("claude-",), variants=(("claude-", "vertex-claude"),)),
+        "vertex": replace(
+            VERTEX, also_serves=("claude-", "text-embedding-"), variants=(("claude-", "vertex-claude"),)
+        ),
         "vertex-claude": VERTEX_CLAUDE,
         "deepseek": DEEPSEEK,
         "ollama": OLLAMA,

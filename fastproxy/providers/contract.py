@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fastproxy.errors import UpstreamError
-from fastproxy.types import ChatRequest, Deployment, UpstreamRequest
+from fastproxy.types import ChatRequest, Deployment, Json, UpstreamRequest
 from fastproxy.wire.answer import AnswerStream, WholeAnswer
 from fastproxy.wire.events import Completion, Translator
 
@@ -15,6 +15,9 @@ ParseResponse = Callable[[ChatRequest, bytes], Completion]
 TranslateStream = Callable[[ChatRequest], Translator]
 NativeStream = Callable[[ChatRequest], AnswerStream]
 NativeResponse = Callable[[ChatRequest, bytes], WholeAnswer]
+BuildEmbeddings = Callable[[str, list[str], int | None, Deployment], UpstreamRequest]
+ParseEmbeddings = Callable[[bytes], tuple[list[list[float]], int]]
+NativeEmbeddings = Callable[[Json, Deployment], UpstreamRequest]
 ParseError = Callable[[int, Mapping[str, str], bytes], UpstreamError]
 
 
@@ -37,6 +40,14 @@ class Provider:
     """For `native_surface`: the stream that passes bytes through."""
     native_response: NativeResponse | None = None
     """For `native_surface`: the unary body, passed through."""
+    build_embeddings: BuildEmbeddings | None = None
+    """The request for (model, texts, dimensions or None, deployment); None: it has no embeddings, unless
+    `native_embeddings`."""
+    parse_embeddings: ParseEmbeddings | None = None
+    """(the vectors in the order of the texts, prompt tokens) in a whole 200 body."""
+    native_embeddings: NativeEmbeddings | None = None
+    """The request for a client's own body, where the upstream speaks OpenAI's embeddings itself: the answer
+    then passes, but for the model's name."""
     auth_header: tuple[str, str] = ("authorization", "Bearer ")
     """The header that carries a static API key, and what stands before the key in it."""
     strips_prefix: bool = False

@@ -124,4 +124,10 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstrea
     return error
 
 
-DEEPSEEK = replace(OPENAI, build_request=build_request, parse_error=parse_error, strips_prefix=False)
+DEEPSEEK = replace(
+    OPENAI,
+    build_request=build_request,
+    parse_error=parse_error,
+    native_embeddings=None,
+    strips_prefix=False,
+)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fastproxy.providers.contract import Provider
 from fastproxy.types import Json
+from fastproxy.wire.ollama.embeddings import build_embeddings, parse_embeddings
 from fastproxy.wire.ollama.errors import bad_response, parse_error
 from fastproxy.wire.ollama.request import build_request
 from fastproxy.wire.ollama.response import parse_object, parse_response
@@ -19,6 +20,8 @@ OLLAMA = Provider(
     parse_response=parse_response,
     translate_stream=translate_stream,
     parse_error=parse_error,
+    build_embeddings=build_embeddings,
+    parse_embeddings=parse_embeddings,
     strips_prefix=True,
 )
 

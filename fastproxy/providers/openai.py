@@ -1,6 +1,6 @@
 """Any server that speaks OpenAI's Chat Completions: requests and answers pass as they are.
 
-Source: OpenAI's API reference, "Create chat completion".
+Source: OpenAI's API reference, "Create chat completion" and "Create embeddings".
 """
 
 from __future__ import annotations
@@ -26,6 +26,12 @@ def build_request(request: ChatRequest, deployment: Deployment) -> UpstreamReque
         **tool_fields(request.tools, request.tool_choice),
     }
     return UpstreamRequest(chat_url(deployment), encode(body), headers_of(deployment))
+
+
+def build_embeddings(body: Json, deployment: Deployment) -> UpstreamRequest:
+    """The client's own request to /embeddings, but for the model's name."""
+    url = deployment.base_url.removesuffix("/chat/completions") + "/embeddings"
+    return UpstreamRequest(url, encode({**body, "model": deployment.model}), headers_of(deployment))
 
 
 def chat_url(deployment: Deployment) -> str:
@@ -65,5 +71,6 @@ OPENAI = Provider(
     native_surface="chat",
     native_stream=ChatPassthrough,
     native_response=pass_completion,
+    native_embeddings=build_embeddings,
     strips_prefix=True,
 )

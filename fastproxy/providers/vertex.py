@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastproxy.providers.contract import Provider
+from fastproxy.wire.gemini.embeddings import build_embeddings, parse_embeddings
 from fastproxy.wire.gemini.errors import parse_error
 from fastproxy.wire.gemini.request import build_request
 from fastproxy.wire.gemini.response import parse_response
@@ -13,5 +14,7 @@ PROVIDER = Provider(
     parse_response=parse_response,
     translate_stream=translate_stream,
     parse_error=parse_error,
+    build_embeddings=build_embeddings,
+    parse_embeddings=parse_embeddings,
     auth_header=("x-goog-api-key", ""),  # express mode; else the credential "google" is added at sending
 )

@@ -23,6 +23,13 @@ Open = Callable[[Provider, Deployment, ChatRequest, UpstreamResponse, Watchdog],
 """Makes of an open 2xx response what the caller wants; on an exception the response is closed for it."""
 Check = Callable[[UpstreamRequest], None]
 """May refuse a built request (parameters that would be dropped)."""
+Build = Callable[[Provider, ChatRequest, Deployment], UpstreamRequest]
+"""What is sent to a deployment; raises ProxyError."""
+
+
+def build_chat(provider: Provider, request: ChatRequest, deployment: Deployment) -> UpstreamRequest:
+    """A chat, as the provider wants it."""
+    return provider.build_request(request, deployment)
 
 
 class Authorizing(Protocol):
@@ -49,15 +56,17 @@ class Attempts:
         open_response: Open[Result],
         check: Check,
         headers: Headers,
+        build: Build = build_chat,
     ) -> Result:
         """What `open_response` makes of the first good answer. Raises the last attempt's ProxyError."""
         failure: ProxyError | None = None
         for deployment in route.deployments:
             try:
                 if deployment.credential:
-                    deployment, secret = await self._credentials.authorize(deployment)  # noqa: PLW2901
+                    deployment, secret = await self._credentials.authorize(deployment)
                     headers = (*headers, *secret)
-                attempt = _Attempt(self._providers[deployment.kind], deployment, self._upstream, record)
+                provider = self._providers[deployment.kind]
+                attempt = _Attempt(provider, deployment, self._upstream, record, build)
                 return await attempt.run(request, open_response, check, headers)
             except UpstreamError as error:
                 failure = error
@@ -71,10 +80,15 @@ class _Attempt:
     """One deployment, tried once, and once more where its provider names a repair."""
 
     def __init__(
-        self, provider: Provider, deployment: Deployment, upstream: Upstream, record: RequestRecord
+        self,
+        provider: Provider,
+        deployment: Deployment,
+        upstream: Upstream,
+        record: RequestRecord,
+        build: Build,
     ) -> None:
         self._provider, self._deployment = provider, deployment
-        self._upstream, self._record = upstream, record
+        self._upstream, self._record, self._build = upstream, record, build
 
     async def run(
         self, request: ChatRequest, open_response: Open[Result], check: Check, headers: Headers
@@ -90,7 +104,7 @@ class _Attempt:
     async def _once(
         self, request: ChatRequest, open_response: Open[Result], check: Check, headers: Headers
     ) -> Result:
-        upstream_request = self._provider.build_request(request, self._deployment)
+        upstream_request = self._build(self._provider, request, self._deployment)
         check(upstream_request)
         self._record.on_deployment(self._deployment)
         watchdog = Watchdog(self._deployment, stream=request.stream)

@@ -41,7 +41,7 @@ def parse_embeddings(body: bytes) -> tuple[list[list[float]], int]:
     if error is not None:
         raise error_in_answer(error)
     found = _embeddings(answer)
-    vectors = [item["values"] for item in found if isinstance(item.get("values"), list)]
+    vectors = [item["values"] for item in found if _is_vector(item.get("values"))]
     if not vectors or len(vectors) != len(found):
         raise bad_response("it answered without a vector for each text.")
     return vectors, _tokens(answer, found)
@@ -72,6 +72,10 @@ def _embeddings(answer: Any) -> list[Json]:
     else:
         listed = answer.get("embeddings") or [answer.get("embedding")]
     return [item if isinstance(item, dict) else {} for item in listed] if isinstance(listed, list) else []
+
+
+def _is_vector(value: object) -> bool:
+    return isinstance(value, list) and all(type(number) in (float, int) for number in value)
 
 
 def _tokens(answer: Json, found: list[Json]) -> int:

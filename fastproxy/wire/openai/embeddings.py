@@ -15,7 +15,10 @@ from dataclasses import dataclass
 import orjson
 
 from fastproxy.types import Json
+from fastproxy.wire.events import Usage
+from fastproxy.wire.openai.errors import bad_response, error_in_answer
 from fastproxy.wire.openai.faults import invalid, model_of, text_of, wrong_type
+from fastproxy.wire.openai.passthrough import encode_answer
 
 _FORMATS = ("float", "base64")
 
@@ -33,11 +36,16 @@ class EmbeddingsRequest:
     user: str | None = None
 
 
-def parse_embeddings_request(body: Json) -> EmbeddingsRequest:
-    """The request in this body. Raises ProxyError (INVALID_REQUEST) naming the field that is wrong."""
+def model_in(body: Json) -> str:
+    """The model that is asked for: no default would be an embedding model. Raises ProxyError."""
     model = model_of(body.get("model"))
     if not model:
-        raise invalid("model", "`model` must not be empty.")
+        raise invalid("model", "`model` is missing. Name an embedding model, such as text-embedding-005.")
+    return model
+
+
+def parse_embeddings_request(body: Json) -> EmbeddingsRequest:
+    """The request in this body. Raises ProxyError (INVALID_REQUEST) naming the field that is wrong."""
     dimensions, user = body.get("dimensions"), body.get("user")
     if dimensions is not None and (type(dimensions) is not int or dimensions < 1):
         raise invalid("dimensions", "`dimensions` must be a positive integer.")
@@ -45,7 +53,7 @@ def parse_embeddings_request(body: Json) -> EmbeddingsRequest:
     if encoding is not None and encoding not in _FORMATS:
         raise invalid("encoding_format", f"`encoding_format` must be one of {', '.join(_FORMATS)}.")
     return EmbeddingsRequest(
-        model=model,
+        model=model_in(body),
         inputs=_inputs(body.get("input")),
         dimensions=dimensions,
         encoding_format=encoding or "float",
@@ -64,6 +72,25 @@ def render_embeddings(
     ]
     usage = {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens}
     return orjson.dumps({"object": "list", "data": data, "model": model, "usage": usage})
+
+
+def pass_embeddings(body: bytes, model: str) -> tuple[bytes, Usage | None]:
+    """(the answer of an upstream that speaks this format, under the name that was asked for; its usage).
+
+    Raises UpstreamError for an error or garbage.
+    """
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_response("the body is no JSON.") from error
+    if isinstance(answer, dict) and answer.get("error") is not None:
+        raise error_in_answer(answer["error"])
+    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+        raise bad_response("the body has no list `data` of embeddings.")
+    usage = answer.get("usage")
+    tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    counted = Usage(tokens, 0, tokens) if type(tokens) is int and tokens >= 0 else None
+    return encode_answer({**answer, "model": model}), counted
 
 
 def _inputs(value: object) -> tuple[str, ...]:
