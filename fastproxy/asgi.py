@@ -36,6 +36,11 @@ def create_robyn(file: str) -> Robyn:
         sys.argv = arguments
 
 
+def registered(app: Robyn) -> list[tuple[str, str]]:
+    """(method, path) of every route of a Robyn app."""
+    return [(_method(route), route.route) for route in app.router.get_routes()]
+
+
 class RobynAsgi:
     """The ASGI callable around a Robyn app whose handlers take one `HttpRequest`."""
 
@@ -57,7 +62,7 @@ class RobynAsgi:
         self.server_header = (b"server", server_header.encode())
         self._events = {event.name.lower(): info.handler for event, info in app.event_handlers.items()}
         for route in app.router.get_routes():
-            self._add(str(route.route_type).removeprefix("HttpMethod."), route.route, route.function.handler)
+            self._add(_method(route), route.route, route.function.handler)
 
     def _add(self, method: str, path: str, wrapped: Any) -> None:
         # Robyn's wrapper resolves a handler's parameters anew at every call (10-30 µs): ours take just one
@@ -121,6 +126,10 @@ class RobynAsgi:
             if match := pattern.fullmatch(path):
                 return found, match.groupdict()  # ASGI's path is decoded already
         return None, {}
+
+
+def _method(route: Any) -> str:
+    return str(route.route_type).removeprefix("HttpMethod.")
 
 
 def _route_pattern(path: str) -> str:
