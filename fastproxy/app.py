@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from fastproxy import __version__
-from fastproxy.api import chat, embeddings, health, metrics, models
+from fastproxy.api import chat, docs, embeddings, health, metrics, models
 from fastproxy.asgi import RobynAsgi, create_robyn, registered
 from fastproxy.auth import Authenticator
 from fastproxy.catalogue import Catalogue
