@@ -13,6 +13,7 @@
  * Directives in the last user text, where there is no upstream: [[error 429]] [[crash]] [[stall]] [[tool NAME {"a":1}]]
  */
 import { randomUUID } from "node:crypto";
+import { request } from "node:http";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -85,19 +86,24 @@ async function ask(body) {
   const headers = { "content-type": "application/json", "x-api-key": process.env.ANTHROPIC_API_KEY ?? "", "anthropic-beta": state.betas };
   let reply;
   try {
-    reply = await fetch(`${process.env.ANTHROPIC_BASE_URL}/v1/messages?beta=true`, { method: "POST", headers, body: JSON.stringify(body) });
+    reply = await post(`${process.env.ANTHROPIC_BASE_URL}/v1/messages?beta=true`, headers, JSON.stringify(body));
   } catch {
     return failed({ text: "API Error: Unable to connect to API (ECONNREFUSED)", reason: "server_error" });
   }
-  if (!reply.ok) return upstreamError(reply);
-  return relay(reply);
+  return reply.statusCode === 200 ? relay(reply) : upstreamError(reply);
+}
+
+function post(url, headers, body) {
+  return new Promise((resolve, reject) => request(url, { method: "POST", headers }, resolve).on("error", reject).end(body));
 }
 
 async function upstreamError(reply) {
-  const { error } = await reply.json();
-  const resetsAt = Number(reply.headers.get("anthropic-ratelimit-unified-reset"));
+  const chunks = [];
+  for await (const chunk of reply) chunks.push(chunk);
+  const { error } = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  const resetsAt = Number(reply.headers["anthropic-ratelimit-unified-reset"]);
   if (resetsAt) say({ type: "rate_limit_event", rate_limit_info: { status: "rejected", resetsAt } });
-  return failed({ status: reply.status, text: `API Error: ${reply.status} ${error.message}` });
+  return failed({ status: reply.statusCode, text: `API Error: ${reply.statusCode} ${error.message}` });
 }
 
 async function relay(reply) {
@@ -105,7 +111,7 @@ async function relay(reply) {
   let buffered = "";
   let stop;
   try {
-    for await (const chunk of reply.body) {
+    for await (const chunk of reply) {
       buffered += decoder.decode(chunk, { stream: true });
       for (let end = buffered.indexOf("\n\n"); end !== -1; end = buffered.indexOf("\n\n")) {
         const event = JSON.parse(buffered.slice(buffered.indexOf("data: ") + 6, end));
