@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
@@ -22,6 +21,7 @@ from fastproxy.cors import answer_headers, preflight_headers
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.http import EVENT_STREAM, HttpRequest, Reply, StreamReply
 from fastproxy.inflate import too_large
+from fastproxy.ids import unique
 from fastproxy.types import Headers
 
 Scope = MutableMapping[str, Any]
@@ -99,7 +99,7 @@ class Exchange:
             body=b"",
             query=scope["query_string"].decode("latin-1"),
             address=(scope.get("client") or ("",))[0],
-            id=asked_id if _SANE_ID.fullmatch(asked_id) else f"req_{secrets.token_hex(12)}",
+            id=asked_id if _SANE_ID.fullmatch(asked_id) else unique("req_"),
             body_limit=app.max_body_bytes,
         )
         self._head = scope["method"] == "HEAD"

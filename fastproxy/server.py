@@ -143,4 +143,5 @@ async def _drain(app: App, drain_seconds: float) -> None:
     """Lets running answers finish, ends the late ones with an error in their stream, then leaves."""
     await app.pipeline.drain(drain_seconds, DRAIN_GRACE_SECONDS)
     await asyncio.sleep(DRAIN_GRACE_SECONDS)
+    app.journal.flush()
     os._exit(0)  # something still holds the server: all requests have ended, nothing of theirs is lost

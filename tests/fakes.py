@@ -69,7 +69,12 @@ class FakeUpstream:
         self.sent: list[Sent] = []
 
     async def send(
-        self, request: UpstreamRequest, deployment: Deployment, more_headers: Headers = ()
+        self,
+        request: UpstreamRequest,
+        deployment: Deployment,
+        more_headers: Headers = (),
+        *,
+        stream: bool = False,
     ) -> FakeResponse:
         self.sent.append(Sent(request, deployment, more_headers))
         while True:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -17,9 +19,14 @@ from fastproxy.observability.record import MAX_NAME, RequestRecord
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
+def is_json(log_format: str) -> bool:
+    """Whether lines are JSON: "auto" means readable text on a terminal, and JSON elsewhere."""
+    return log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+
+
 def configure(level: str, log_format: str) -> None:
     """Sets up all logging of this process, to standard error. `log_format`: auto, json or text."""
-    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    as_json = is_json(log_format)
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -64,6 +71,31 @@ def _route_standard_logging(level: int) -> None:
     root.setLevel(max(level, logging.INFO))
     for chatty in ("httpx", "httpcore", "robyn", "_granian", "granian", "asyncio"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
+
+
+def request_writer(level: str, log_format: str) -> Callable[[Sequence[RequestRecord]], None]:
+    """Writes the lines of finished requests (they are of level info)."""
+    if _LEVELS[level] > logging.INFO:
+        return lambda _records: None
+    return _write_json if is_json(log_format) else _write_text
+
+
+def _write_json(records: Sequence[RequestRecord]) -> None:
+    # not through structlog: its chain of processors costs more than encoding the line
+    head = {"event": "request", "level": "info"}
+    lines = [orjson.dumps(head | _time(record) | request_fields(record)) for record in records]
+    sys.stderr.buffer.write(b"\n".join(lines) + b"\n")
+    sys.stderr.buffer.flush()
+
+
+def _time(record: RequestRecord) -> dict[str, Any]:
+    return {"timestamp": datetime.fromtimestamp(record.ended_at, UTC)}
+
+
+def _write_text(records: Sequence[RequestRecord]) -> None:
+    logger = structlog.get_logger()
+    for record in records:
+        logger.info("request", **request_fields(record))
 
 
 def request_fields(record: RequestRecord) -> dict[str, Any]:

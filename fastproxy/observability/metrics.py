@@ -7,7 +7,8 @@ the first 200 different ones (then "other"), never the text of a request.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
@@ -20,6 +21,26 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120, 300)
 _OVERHEAD = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1)
 
 
+class _Outcome(NamedTuple):
+    """What is counted for one provider, model and status.
+
+    Looking these up by their labels takes a lock and 1 µs each in prometheus_client; once is enough.
+    """
+
+    requests: Callable[[], None]
+    duration: Callable[[float], None]
+
+
+class _Answers(NamedTuple):
+    """What is counted for the answers of one provider and model."""
+
+    overhead: Callable[[float], None]
+    first_token: Callable[[], Histogram]
+    """Looked up at each stream: a model that never streamed has no such series."""
+    input_tokens: Callable[[float], None]
+    output_tokens: Callable[[float], None]
+
+
 class Metrics:
     """One registry a process; with several workers the files of prometheus_client's multiprocess mode."""
 
@@ -27,7 +48,8 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         self._multiprocess = multiprocess_mode
         self._models: set[str] = set()
-        self._children: dict[tuple[Any, ...], Any] = {}
+        self._outcomes: dict[tuple[str, str, int], _Outcome] = {}
+        self._answers: dict[tuple[str, str], _Answers] = {}
         labels = ("provider", "model")
         self.requests = Counter(
             "fastproxy_requests", "Requests by outcome.", (*labels, "status"), registry=registry
@@ -67,20 +89,44 @@ class Metrics:
 
     def observe(self, record: RequestRecord) -> None:
         """Counts a finished request."""
-        provider, model = record.provider or "none", self._model(record.model)
-        self._child(self.requests, provider, model, str(record.status)).inc()
-        self._child(self.duration, provider, model).observe(record.ended - record.started)
-        if record.error_code:
-            self._child(self.errors, provider, record.error_code).inc()
-        if record.client_gone:
-            self._child(self.disconnects, provider).inc()
+        provider = record.provider or "none"
+        model = self._model(record.model, answered=record.answered is not None)
+        key = (provider, model, record.status)
+        counted = self._outcomes.get(key)
+        if counted is None:
+            counted = self._outcomes[key] = _Outcome(
+                self.requests.labels(provider, model, str(record.status)).inc,
+                self.duration.labels(provider, model).observe,
+            )
+        counted.requests()
+        counted.duration(record.ended - record.started)
         if record.answered is not None:
-            self._child(self.overhead, provider).observe(record.overhead_seconds)
-            if record.stream:
-                self._child(self.first_token, provider, model).observe(record.time_to_first_token)
+            self._observe_answer(record, provider, model)
+        if record.error_code:
+            self.errors.labels(provider, record.error_code).inc()
+        if record.client_gone:
+            self.disconnects.labels(provider).inc()
+
+    def _observe_answer(self, record: RequestRecord, provider: str, model: str) -> None:
+        key = (provider, model)
+        counted = self._answers.get(key)
+        if counted is None:
+            counted = self._answers[key] = _Answers(
+                self.overhead.labels(provider).observe,
+                partial(self._labelled, self.first_token, provider, model),
+                self.tokens.labels(provider, model, "input").inc,
+                self.tokens.labels(provider, model, "output").inc,
+            )
+        counted.overhead(record.overhead_seconds)
+        if record.stream:
+            counted.first_token().observe(record.time_to_first_token)
         if record.usage is not None:
-            self._child(self.tokens, provider, model, "input").inc(record.usage.prompt_tokens)
-            self._child(self.tokens, provider, model, "output").inc(record.usage.completion_tokens)
+            counted.input_tokens(record.usage.prompt_tokens)
+            counted.output_tokens(record.usage.completion_tokens)
+
+    @staticmethod
+    def _labelled(metric: Histogram, *labels: str) -> Histogram:
+        return metric.labels(*labels)
 
     def render(self) -> bytes:
         """Prometheus' text format, of all workers where there are several."""
@@ -90,21 +136,10 @@ class Metrics:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
-    def _model(self, model: str) -> str:
-        if model in self._models:
+    def _model(self, model: str, *, answered: bool) -> str:
+        if not model or model in self._models:
             return model
-        if len(self._models) < MAX_MODELS:
+        if answered and len(self._models) < MAX_MODELS:  # names nobody serves must not use the places up
             self._models.add(model)
             return model
         return "other"
-
-    def _child(self, metric: Any, *labels: str) -> Any:
-        # looking a child up by its labels takes a lock and 1 µs in prometheus_client; a dict takes 0.1
-        key = (metric, *labels)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = metric.labels(*labels)
-        return child
-
-
-Observe = Callable[[RequestRecord], None]

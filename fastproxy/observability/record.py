@@ -44,10 +44,11 @@ class RequestRecord:
     answered: float | None = None
     """When the first byte of the answer was ready to go."""
     ended: float = 0.0
+    ended_at: float = 0.0
+    """The same as Unix time."""
 
     def on_deployment(self, deployment: Deployment) -> None:
-        """An attempt at this deployment begins."""
-        self.attempts += 1
+        """This deployment is tried from now on."""
         self.provider, self.model = deployment.provider, deployment.model[:MAX_NAME]
 
     def failed(self, error: ProxyError) -> None:

@@ -61,13 +61,15 @@ class Attempts:
         """What `open_response` makes of the first good answer. Raises the last attempt's ProxyError."""
         failure: ProxyError | None = None
         for deployment in route.deployments:
+            record.on_deployment(deployment)
             try:
+                target, sent = deployment, headers
                 if deployment.credential:
-                    deployment, secret = await self._credentials.authorize(deployment)
-                    headers = (*headers, *secret)
-                provider = self._providers[deployment.kind]
-                attempt = _Attempt(provider, deployment, self._upstream, record, build)
-                return await attempt.run(request, open_response, check, headers)
+                    target, secret = await self._credentials.authorize(deployment)
+                    sent = (*headers, *secret)  # this deployment's alone: the next must not see it
+                provider = self._providers[target.kind]
+                attempt = _Attempt(provider, target, self._upstream, record, build)
+                return await attempt.run(request, open_response, check, sent)
             except UpstreamError as error:
                 failure = error
                 if not error.retryable:
@@ -106,12 +108,14 @@ class _Attempt:
     ) -> Result:
         upstream_request = self._build(self._provider, request, self._deployment)
         check(upstream_request)
-        self._record.on_deployment(self._deployment)
+        self._record.attempts += 1
         watchdog = Watchdog(self._deployment, stream=request.stream)
         with watchdog:
             began = time.monotonic()
             try:
-                response = await self._upstream.send(upstream_request, self._deployment, headers)
+                response = await self._upstream.send(
+                    upstream_request, self._deployment, headers, stream=request.stream
+                )
             finally:
                 self._record.waited_seconds += time.monotonic() - began
             try:

@@ -38,7 +38,15 @@ class Upstream(Protocol):
     """Sends requests to providers."""
 
     async def send(
-        self, request: UpstreamRequest, deployment: Deployment, more_headers: Headers = ()
+        self,
+        request: UpstreamRequest,
+        deployment: Deployment,
+        more_headers: Headers = (),
+        *,
+        stream: bool = False,
     ) -> UpstreamResponse:
-        """Sends the request; returns when the headers are in. Raises UpstreamError."""
+        """Sends the request; returns when the headers are in. Raises UpstreamError.
+
+        `stream`: every piece of the body is to be handed on as it comes.
+        """
         ...

@@ -30,8 +30,15 @@ _FINISH = {
     "sensitive": "content_filter",
 }
 _CONTENT = ("content", "reasoning_content", "reasoning", "tool_calls", "refusal", "images", "annotations")
-_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-_DETAILS = ("prompt_tokens_details", "completion_tokens_details")
+_KNOWN = frozenset(
+    {
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+    }
+)
 
 
 def decode_chunk(payload: bytes) -> Json:
@@ -83,16 +90,17 @@ def full_usage(usage: Json) -> Json:
 def usage_of(usage: Json) -> Usage:
     """The counts in OpenAI's `usage` object; what OpenAI does not know goes into `extra`."""
     usage = full_usage(usage)
-    prompt, completion, total = (_count(usage.get(name)) or 0 for name in _COUNTS)
-    of_prompt, of_completion = (_object(usage.get(name)) for name in _DETAILS)
+    prompt, completion = _count(usage.get("prompt_tokens")) or 0, _count(usage.get("completion_tokens")) or 0
+    of_prompt = _object(usage.get("prompt_tokens_details"))
+    of_completion = _object(usage.get("completion_tokens_details"))
     return Usage(
         prompt,
         completion,
-        total or prompt + completion,
-        cached_tokens=_count(of_prompt.get("cached_tokens")),
-        cache_write_tokens=_count(of_prompt.get("cache_write_tokens")),
-        reasoning_tokens=_count(of_completion.get("reasoning_tokens")),
-        extra={name: value for name, value in usage.items() if name not in _COUNTS + _DETAILS},
+        _count(usage.get("total_tokens")) or prompt + completion,
+        _count(of_prompt.get("cached_tokens")) if of_prompt else None,
+        _count(of_prompt.get("cache_write_tokens")) if of_prompt else None,
+        _count(of_completion.get("reasoning_tokens")) if of_completion else None,
+        {name: usage[name] for name in usage if name not in _KNOWN},
     )
 
 

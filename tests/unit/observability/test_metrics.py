@@ -52,10 +52,17 @@ def test_a_request_that_reached_no_provider_is_counted_under_none() -> None:
 
 
 def test_however_many_models_are_asked_for_the_labels_are_bounded() -> None:
-    text = rendered(*[record(model=f"m{number}") for number in range(MAX_MODELS + 50)])
+    text = rendered(*[record(model=f"m{number}", answered=1.0) for number in range(MAX_MODELS + 50)])
     counted = [line for line in text.splitlines() if line.startswith("fastproxy_requests_total")]
     assert len(counted) == MAX_MODELS + 1
     assert 'fastproxy_requests_total{model="other",provider="box",status="200"} 50.0' in text
+
+
+def test_names_that_nobody_answers_take_no_label() -> None:
+    text = rendered(
+        *[record(model=f"junk{number}") for number in range(MAX_MODELS)], record(model="m", answered=1.0)
+    )
+    assert 'fastproxy_requests_total{model="m",provider="box",status="200"} 1.0' in text
 
 
 def test_the_name_a_client_asked_by_is_no_label() -> None:

@@ -164,7 +164,6 @@ async def test_a_credential_is_added_at_sending() -> None:
     assert once.upstream.sent[0].headers == (("x-request-id", "id"), ("authorization", "Bearer google"))
 
 
-@pytest.mark.xfail(strict=True, reason="headers of one deployment are carried on to the next")
 async def test_no_deployment_sees_the_credential_of_another() -> None:
     twice = Try(BUSY, BUSY, FakeResponse(b"hello"))
     await twice.run(replace(ONE, credential="google"), replace(TWO, credential="azure"), TWO)
