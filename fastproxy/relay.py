@@ -86,6 +86,8 @@ class Relay:
                         await self._remember()
                     if data:
                         await self._send(sink, data)
+                    else:
+                        self._watchdog.heard()
         except UpstreamError as error:
             await self._source.aclose()  # now: a client that does not read may keep us here
             if self.stream.fault is None:
@@ -95,7 +97,6 @@ class Relay:
         if chunk is None:
             self._at_end = True
             return self.stream.end()
-        self._watchdog.heard()
         return self.stream.feed(chunk)
 
     async def _send(self, sink: Sink, data: bytes) -> None:
