@@ -11,12 +11,17 @@ class FastproxyProcess(Server):
     """`python -m fastproxy serve` on a free port of 127.0.0.1, with the configuration given as TOML text."""
 
     def __init__(
-        self, config: str, environment: Mapping[str, str] | None = None, start_timeout: float = 15.0
+        self,
+        config: str,
+        environment: Mapping[str, str] | None = None,
+        start_timeout: float = 15.0,
+        files: Mapping[str, str] | None = None,
     ) -> None:
+        """`files` lie beside the configuration: a relative path in it finds them."""
         super().__init__(
             "fastproxy",
             ["serve", "--config", "fastproxy.toml", "--host", "127.0.0.1"],
-            files={"fastproxy.toml": config},
+            files={**(files or {}), "fastproxy.toml": config},
             environment=environment,
             start_timeout=start_timeout,
         )

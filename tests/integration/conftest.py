@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import openai
 import pytest
 
 from testkit.mock import MockUpstream
 from testkit.proxy import FastproxyProcess
+from testkit.vertex import credentials, vertex_table
 
 KEY = "sk-test-key"
+OTHER_KEY = "sk-other-key"
+KEYS = f"""
+[auth]
+keys = [{{ name = "tests", key = "{KEY}" }}, {{ name = "others", key = "{OTHER_KEY}" }}]
+"""
 PROVIDERS = """
 [auth]
 keys = [{{ name = "tests", key = "{key}" }}]
@@ -34,6 +41,30 @@ def proxy(mock_process: MockUpstream) -> Iterator[FastproxyProcess]:
 
 @pytest.fixture
 def client(proxy: FastproxyProcess) -> Iterator[openai.OpenAI]:
-    """The OpenAI SDK pointed at the proxy; it does not retry, so that every answer is seen."""
-    with openai.OpenAI(base_url=f"{proxy.url}/v1", api_key=KEY, max_retries=0, timeout=20) as made:
+    with sdk(proxy) as made:
+        yield made
+
+
+@contextmanager
+def sdk(proxy: FastproxyProcess, key: str = KEY) -> Iterator[openai.OpenAI]:
+    """The OpenAI SDK pointed at a proxy; it does not retry, so that every answer is seen."""
+    with openai.OpenAI(base_url=f"{proxy.url}/v1", api_key=key, max_retries=0, timeout=20) as made:
+        yield made
+
+
+def vertex_proxy(upstream: str, config: str = "") -> FastproxyProcess:
+    """A proxy to Vertex AI at the mock; `config` are tables of one's own, put first."""
+    return FastproxyProcess(config + KEYS + vertex_table(upstream), files=credentials(upstream))
+
+
+@pytest.fixture(scope="session")
+def vertex_process(mock_process: MockUpstream) -> Iterator[FastproxyProcess]:
+    with vertex_proxy(mock_process.url) as running:
+        yield running
+
+
+@pytest.fixture
+def vertex(vertex_process: FastproxyProcess, mock: MockUpstream) -> Iterator[openai.OpenAI]:
+    """The OpenAI SDK at a proxy to Vertex AI, which is the mock without scripts."""
+    with sdk(vertex_process) as made:
         yield made

@@ -21,6 +21,7 @@ import pytest
 from fastproxy.errors import ErrorKind, UpstreamError
 from fastproxy.upstream import google_auth
 from fastproxy.upstream.google_auth import GoogleCredential
+from testkit.vertex import service_account as service_account_at
 
 AUDIENCE = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q"
 SERVER_WORDS_WITH_A_SECRET = "ya29." + "s3cr3t" * 10
@@ -126,20 +127,6 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="session")
-def private_key() -> str:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    return (
-        rsa.generate_private_key(65537, 2048)
-        .private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        .decode()
-    )
-
-
 @pytest.fixture(autouse=True)
 def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing of this machine, no requests package (it is no dependency), no waiting in retries."""
@@ -165,14 +152,8 @@ def write(tmp_path: Path) -> Callable[[Any], str]:
 
 
 @pytest.fixture
-def service_account(endpoint: TokenEndpoint, private_key: str) -> dict[str, Any]:
-    return {
-        "type": "service_account",
-        "project_id": "file-project",
-        "private_key": private_key,
-        "client_email": "robot@file-project.iam.gserviceaccount.com",
-        "token_uri": endpoint.url,
-    }
+def service_account(endpoint: TokenEndpoint) -> dict[str, Any]:
+    return service_account_at(endpoint.url)
 
 
 @pytest.fixture
