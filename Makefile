@@ -36,6 +36,12 @@ check: $(READY) ## format, lint, imports, types, unit tests (under a minute)
 test: $(READY) ## all tests that this machine can run
 	$(BIN)/pytest -rs
 
+fuzz: $(READY) ## ten thousand hostile requests and more (minutes)
+	FASTPROXY_FUZZ=long $(BIN)/pytest tests/fuzz -s --timeout 900
+
+docs: $(READY) ## write docs/api anew: the OpenAPI document and the TypeScript contract
+	$(BIN)/python -m testkit.contract
+
 bench: $(READY) ## measure against the bare relay and the direct call, in one run
 	$(BIN)/pytest bench -o addopts= -p benchmark -q -s
 
@@ -47,4 +53,4 @@ lock: $(READY) ## renew the lock files
 clean: ## remove what was made
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 
-.PHONY: help setup run format check test bench lock clean
+.PHONY: help setup run format check test fuzz docs bench lock clean

@@ -60,6 +60,8 @@ class RobynAsgi:
         self.max_body_bytes = max_body_bytes
         self.body_idle_seconds, self.body_total_seconds = body_idle_seconds, body_total_seconds
         self.server_header = (b"server", server_header.encode())
+        self.routes = registered(app)
+        """(method, path) of every route."""
         self._events = {event.name.lower(): info.handler for event, info in app.event_handlers.items()}
         for route in app.router.get_routes():
             self._add(_method(route), route.route, route.function.handler)

@@ -89,7 +89,8 @@ _CHAT = _post(
         "content": {
             **_json("ChatCompletion"),
             "text/event-stream": {
-                "schema": text("Events `data: ` + ChatCompletionChunk, comments (`: ping`), `data: [DONE]`.")
+                "schema": text("Events `data: ` + ChatCompletionChunk, comments (`: ping`), `data: [DONE]`."),
+                "x-event-schema": ref("ChatCompletionChunk"),
             },
         },
     },
