@@ -26,6 +26,7 @@ from fastproxy.resilience.attempts import Attempts
 from fastproxy.routing import Router
 from fastproxy.upstream.client import UpstreamClient
 from fastproxy.upstream.credentials import Credentials
+from fastproxy.upstream.discovery import Discovery
 from fastproxy.wire.openai.chat_render import render_error
 from fastproxy.wiring import google_credentials, provider_entries, route_rules
 
@@ -50,7 +51,9 @@ class App:
         self.credentials = Credentials(google_credentials(settings, off_reasons))
         store = open_store(settings.continuity.storage, settings.continuity.ttl_seconds)
         self.continuity = Continuity(store)
-        self.catalogue = Catalogue(self.router)
+        self.discovery = Discovery(self.router.templates(), PROVIDERS)
+        self.catalogue = Catalogue(self.router, self.discovery, self.credentials.status)
+        self.router.known_models = self.catalogue.names
         self.pipeline = Pipeline(
             self.authenticator,
             self.router,
@@ -96,9 +99,11 @@ class App:
     async def start(self) -> None:
         """Begins the background work; nothing is waited for."""
         self.credentials.start()
+        self.discovery.start()
 
     async def aclose(self) -> None:
         """Ends the background work and gives all connections back."""
+        await self.discovery.aclose()
         await self.credentials.aclose()
         await self.upstream.aclose()
         await self.continuity.aclose()

@@ -3,35 +3,72 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
 
 from fastproxy.errors import ProxyError
-from fastproxy.routing import Router
+from fastproxy.routing import ProviderEntry, Router
 from fastproxy.wire.openai.models import ModelInfo
+
+
+class Discovering(Protocol):
+    """What is known of the providers' own lists; answers at once."""
+
+    def models(self, provider: str) -> tuple[ModelInfo, ...]:
+        """Under the provider's own names."""
+        ...
+
+    def fault(self, provider: str) -> str:
+        """Why it does not answer; "" where it does, or nobody has asked it."""
+        ...
 
 
 class Catalogue:
     """Answers from memory, at once, whatever a provider does."""
 
-    def __init__(self, router: Router) -> None:
-        self._router = router
+    def __init__(
+        self,
+        router: Router,
+        discovery: Discovering | None = None,
+        credentials: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
+        self._router, self._discovery, self._credentials = router, discovery, credentials
 
     def models(self) -> list[ModelInfo]:
-        """All models that can be called, each name once."""
-        found = {
-            name: ModelInfo(name, entry.name)
-            for entry in self._router.entries.values()
-            if not entry.off_reason
-            for name in entry.models
-        }
-        for alias in self._router.aliases:
+        """All models that can be called, each name once: the configured ones first, then what was found."""
+        found: dict[str, ModelInfo] = {}
+        for entry in self._router.entries.values():
+            if not entry.off_reason:
+                found |= {name: ModelInfo(name, entry.name) for name in entry.models if name not in found}
+                found |= {model.id: model for model in self._discovered(entry)}
+        for alias, target in self._router.aliases.items():
             with contextlib.suppress(ProxyError):  # it leads to a provider that is off, or nowhere
-                found[alias] = ModelInfo(alias, self._router.resolve(alias).deployments[0].provider)
+                owner = self._router.resolve(alias).deployments[0].provider
+                found[alias] = replace(found.get(target, ModelInfo(target, owner)), id=alias)
         return list(found.values())
 
+    def names(self) -> list[str]:
+        """The names alone."""
+        return [model.id for model in self.models()]
+
     def providers(self) -> dict[str, Any]:
-        """Each provider's state for /health: no secrets."""
+        """Each provider's state for /health: on, off or not answering, and why. No secrets."""
+        credentials = self._credentials()
         return {
-            entry.name: {"state": "off", "reason": entry.off_reason} if entry.off_reason else {"state": "on"}
+            entry.name: self._state(entry, credentials.get(entry.name))
             for entry in self._router.entries.values()
         }
+
+    def _discovered(self, entry: ProviderEntry) -> Iterator[ModelInfo]:
+        for model in self._discovery.models(entry.name) if self._discovery else ():
+            yield replace(model, id=entry.called(model.id), name=model.name or model.id)
+
+    def _state(self, entry: ProviderEntry, credential: Mapping[str, Any] | None) -> dict[str, Any]:
+        if entry.off_reason:
+            return {"state": "off", "reason": entry.off_reason}
+        fault = self._discovery.fault(entry.name) if self._discovery else ""
+        if credential and not credential["valid"] and credential["last_error"]:
+            fault = str(credential["last_error"])
+        state: dict[str, Any] = {"state": "not answering", "reason": fault} if fault else {"state": "on"}
+        return state | ({"credential": dict(credential)} if credential else {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fastproxy.errors import ErrorKind, ProxyError
@@ -32,6 +32,16 @@ class ProviderEntry:
     """(beginning of a name at the provider, kind of provider that serves it)."""
     off_reason: str = ""
     """Why it cannot be used, with the remedy; "" where it is on."""
+    prefix: str = ""
+    """The one of `prefixes` that is its own."""
+
+    def called(self, model: str) -> str:
+        """The name by which clients reach a model, given the provider's own name for it."""
+        if self.prefix and self.strips_prefix:
+            return self.prefix + model
+        if self.prefix and model.startswith(self.prefix):
+            return model
+        return f"{self.name}/{model}"
 
     def deployment(self, model: str) -> Deployment:
         """The deployment for a name as clients write it."""
@@ -63,6 +73,8 @@ class Router:
     ) -> None:
         self.entries = {entry.name: entry for entry in entries}
         self.aliases = dict(aliases or {})
+        self.known_models: Callable[[], Sequence[str]] = self.configured_models
+        """The names to compare an unknown one with; whoever knows more than the settings sets it."""
         self._rules = tuple(rules)
         self._default_model = default_model
         self._cache: dict[str, Route] = {}
@@ -126,7 +138,11 @@ class Router:
             ErrorKind.MODEL_NOT_FOUND, f"The model {asked!r} does not exist here.{hint}", param="model"
         )
 
-    def known_models(self) -> list[str]:
+    def templates(self) -> dict[str, Deployment]:
+        """What all deployments of a provider share, of each that is on."""
+        return {entry.name: entry.template for entry in self.entries.values() if not entry.off_reason}
+
+    def configured_models(self) -> list[str]:
         """Names that can be called, as far as they are known without asking anybody."""
         names = [name for entry in self.entries.values() if not entry.off_reason for name in entry.models]
         return [*names, *self.aliases]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastproxy.config import ProviderSettings, Settings
@@ -42,24 +43,16 @@ def google_credentials(settings: Settings, off_reasons: Mapping[str, str]) -> di
 
 def _entry(name: str, table: ProviderSettings, off_reason: str) -> ProviderEntry:
     provider = PROVIDERS[table.kind]
-    return ProviderEntry(
+    entry = ProviderEntry(
         name=name,
         prefixes=(table.prefix, *provider.also_serves) if table.prefix else provider.also_serves,
         strips_prefix=provider.strips_prefix,
         template=_template(name, table, provider),
-        models=tuple(_as_called(name, table, provider, model) for model in table.models),
         variants=provider.variants,
         off_reason=off_reason,
+        prefix=table.prefix,
     )
-
-
-def _as_called(name: str, table: ProviderSettings, provider: Provider, model: str) -> str:
-    """The name by which a client reaches a model of this provider."""
-    if table.prefix and provider.strips_prefix:
-        return table.prefix + model
-    if table.prefix and model.startswith(table.prefix):
-        return model
-    return f"{name}/{model}"
+    return replace(entry, models=tuple(entry.called(model) for model in table.models))
 
 
 def _template(name: str, table: ProviderSettings, provider: Provider) -> Deployment:

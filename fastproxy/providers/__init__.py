@@ -15,7 +15,7 @@ from fastproxy.providers.vertex import PROVIDER as VERTEX
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
-        "demo": replace(OPENAI, native_embeddings=None, strips_prefix=False),
+        "demo": replace(OPENAI, native_embeddings=None, listing=None, strips_prefix=False),
         "anthropic": ANTHROPIC,
         "vertex": replace(
             VERTEX, also_serves=("claude-", "text-embedding-"), variants=(("claude-", "vertex-claude"),)

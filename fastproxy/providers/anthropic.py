@@ -7,13 +7,14 @@ body; everything else is the same).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
 import orjson
 
 from fastproxy.errors import ErrorKind, ProxyError
-from fastproxy.providers.contract import BuildRequest, Provider
+from fastproxy.providers.contract import BuildRequest, Listing, Provider
 from fastproxy.providers.vertex_url import vertex_base_url
 from fastproxy.types import ChatRequest, Deployment, Headers, Json, UpstreamRequest
 from fastproxy.wire.anthropic.errors import Source, parse_error
@@ -21,6 +22,7 @@ from fastproxy.wire.anthropic.request import messages_body
 from fastproxy.wire.anthropic.response import parse_response
 from fastproxy.wire.anthropic.stream import MessagesTranslator
 from fastproxy.wire.anthropic.values import encode
+from fastproxy.wire.openai.models import parse_models
 
 API_VERSION = "2023-06-01"
 VERTEX_VERSION = "vertex-2023-10-16"
@@ -136,9 +138,14 @@ def _provider(build: BuildRequest, source: Source) -> Provider:
     )
 
 
-ANTHROPIC = _provider(
-    build_request,
-    Source("Anthropic", "check ANTHROPIC_API_KEY, or `api_key` of the provider"),
+_LISTING = Listing("/v1/models?limit=1000", parse_models, (("anthropic-version", API_VERSION),))
+
+ANTHROPIC = replace(
+    _provider(
+        build_request,
+        Source("Anthropic", "check ANTHROPIC_API_KEY, or `api_key` of the provider"),
+    ),
+    listing=_LISTING,
 )
 CLAUDE_CLI = _provider(
     build_request,

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fastproxy.errors import UpstreamError
-from fastproxy.types import ChatRequest, Deployment, Json, UpstreamRequest
+from fastproxy.types import ChatRequest, Deployment, Headers, Json, UpstreamRequest
 from fastproxy.wire.answer import AnswerStream, WholeAnswer
 from fastproxy.wire.events import Completion, Translator
+from fastproxy.wire.openai.models import ModelInfo
 
 BuildRequest = Callable[[ChatRequest, Deployment], UpstreamRequest]
 ParseResponse = Callable[[ChatRequest, bytes], Completion]
@@ -18,7 +19,29 @@ NativeResponse = Callable[[ChatRequest, bytes], WholeAnswer]
 BuildEmbeddings = Callable[[str, list[str], int | None, Deployment], UpstreamRequest]
 ParseEmbeddings = Callable[[bytes], tuple[list[list[float]], int]]
 NativeEmbeddings = Callable[[Json, Deployment], UpstreamRequest]
+ParseModels = Callable[[bytes], list[ModelInfo]]
+AddDetail = Callable[[ModelInfo, bytes, Deployment], ModelInfo]
 ParseError = Callable[[int, Mapping[str, str], bytes], UpstreamError]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How a provider is asked which models it has; that costs no tokens."""
+
+    path: str
+    """Behind the base URL; asked by GET."""
+    parse: ParseModels
+    """The models in a 200 body, under the provider's own names. Raises UpstreamError for garbage."""
+    headers: Headers = ()
+    """Further headers, beside the deployment's."""
+    detail_path: str = ""
+    """Asked by POST with `{"model": name}`: more about one model; "" where there is no such thing."""
+    add_detail: AddDetail | None = None
+    """The model with what the detail's 200 body tells. Raises UpstreamError for garbage."""
+    product: str = ""
+    """The server's name in messages, where it is a program of the user's."""
+    start: str = ""
+    """How that program is started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +71,8 @@ class Provider:
     native_embeddings: NativeEmbeddings | None = None
     """The request for a client's own body, where the upstream speaks OpenAI's embeddings itself: the answer
     then passes, but for the model's name."""
+    listing: Listing | None = None
+    """None: nobody is asked, the configured models are all that is known."""
     auth_header: tuple[str, str] = ("authorization", "Bearer ")
     """The header that carries a static API key, and what stands before the key in it."""
     strips_prefix: bool = False

@@ -5,25 +5,18 @@ Source: Ollama's docs/api.md ("List Local Models", "Show Model Information").
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
-from fastproxy.providers.contract import Provider
-from fastproxy.types import Json
+from fastproxy.providers.contract import Listing, Provider
+from fastproxy.types import Deployment, Json
 from fastproxy.wire.ollama.embeddings import build_embeddings, parse_embeddings
 from fastproxy.wire.ollama.errors import bad_response, parse_error
+from fastproxy.wire.ollama.options import num_ctx_of
 from fastproxy.wire.ollama.request import build_request
 from fastproxy.wire.ollama.response import parse_object, parse_response
 from fastproxy.wire.ollama.stream import translate_stream
-
-OLLAMA = Provider(
-    build_request=build_request,
-    parse_response=parse_response,
-    translate_stream=translate_stream,
-    parse_error=parse_error,
-    build_embeddings=build_embeddings,
-    parse_embeddings=parse_embeddings,
-    strips_prefix=True,
-)
+from fastproxy.wire.openai.models import ModelInfo, unix_time
 
 
 class Shown(NamedTuple):
@@ -59,3 +52,44 @@ def _context_length(info: Json) -> int | None:
     others = (name for name in info if name.endswith(".context_length"))
     value = info.get(named if named in info else next(others, ""))
     return value if type(value) is int and value > 0 else None
+
+
+_CAPABILITIES = {"tools": "tools", "vision": "vision", "thinking": "reasoning", "embedding": "embedding"}
+"""Ollama's words -> those of the list of models."""
+
+
+def list_models(body: bytes) -> list[ModelInfo]:
+    """The models in an answer of /api/tags; raises UpstreamError for garbage."""
+    return [ModelInfo(tag["name"], "", created=unix_time(tag.get("modified_at"))) for tag in parse_tags(body)]
+
+
+def add_detail(model: ModelInfo, body: bytes, deployment: Deployment) -> ModelInfo:
+    """The model with what /api/show tells. Its context is what requests here can use: `num_ctx`, unless the
+    model was made for less."""
+    shown = parse_show(body)
+    usable = num_ctx_of(deployment.options, model.id)
+    known = frozenset(_CAPABILITIES[word] for word in shown.capabilities if word in _CAPABILITIES)
+    return replace(
+        model,
+        context_length=min(usable, shown.context_length or usable),
+        capabilities=known if shown.capabilities else None,
+    )
+
+
+OLLAMA = Provider(
+    build_request=build_request,
+    parse_response=parse_response,
+    translate_stream=translate_stream,
+    parse_error=parse_error,
+    build_embeddings=build_embeddings,
+    parse_embeddings=parse_embeddings,
+    listing=Listing(
+        "/api/tags",
+        list_models,
+        detail_path="/api/show",
+        add_detail=add_detail,
+        product="Ollama",
+        start="start it: `ollama serve`",
+    ),
+    strips_prefix=True,
+)

@@ -5,12 +5,13 @@ Source: OpenAI's API reference, "Create chat completion" and "Create embeddings"
 
 from __future__ import annotations
 
-from fastproxy.providers.contract import Provider
+from fastproxy.providers.contract import Listing, Provider
 from fastproxy.types import ChatRequest, Deployment, Headers, Json, ToolChoice, UpstreamRequest
 from fastproxy.wire.openai.calls import encode
 from fastproxy.wire.openai.chat_response import parse_response
 from fastproxy.wire.openai.chat_stream import translate_stream
 from fastproxy.wire.openai.errors import parse_error
+from fastproxy.wire.openai.models import parse_models
 from fastproxy.wire.openai.passthrough import ChatPassthrough
 from fastproxy.wire.openai.whole_answer import pass_completion
 
@@ -72,5 +73,6 @@ OPENAI = Provider(
     native_stream=ChatPassthrough,
     native_response=pass_completion,
     native_embeddings=build_embeddings,
+    listing=Listing("/models", parse_models),
     strips_prefix=True,
 )
