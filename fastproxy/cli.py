@@ -1,15 +1,19 @@
-"""The command line: serve, models. Everything else is in the configuration."""
+"""The command line: serve, check, models. Everything else is in the configuration."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from fastproxy import __version__
 from fastproxy.config import ConfigError, Settings, load, off_reasons
+
+Result = TypeVar("Result")
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _config_option = click.option(
@@ -56,18 +60,54 @@ def serve(config_path: str | None, **overrides: Any) -> None:
 @main.command()
 @_config_option
 def models(config_path: str | None) -> None:
-    """List the models that can be called."""
+    """List the models that can be called, after a short look at what each provider has."""
     settings, reasons, _source = _load(config_path)
     from fastproxy.catalogue import Catalogue
+    from fastproxy.providers import PROVIDERS
     from fastproxy.routing import Router
-    from fastproxy.wiring import provider_entries
+    from fastproxy.upstream.discovery import Discovery
+    from fastproxy.wiring import provider_entries, route_rules
 
-    catalogue = Catalogue(Router(provider_entries(settings, reasons), aliases=settings.aliases))
-    for model in sorted(catalogue.models(), key=lambda model: (model.owned_by, model.id)):
-        click.echo(f"{model.id:<40} {model.owned_by}")
-    for name, reason in reasons.items():
-        if reason:
-            click.echo(f"{name + ' is off: ' + reason}", err=True)
+    router = Router(
+        provider_entries(settings, reasons), rules=route_rules(settings), aliases=settings.aliases
+    )
+    discovery = Discovery(router.templates(), PROVIDERS)
+    _run(discovery.refresh())
+    catalogue = Catalogue(router, discovery)
+    listed = sorted(catalogue.models(), key=lambda model: (model.owned_by, model.id))
+    width = max((len(model.id) for model in listed), default=0)
+    for model in listed:
+        click.echo(f"{model.id:<{width}}  {model.owned_by}")
+    for name, state in catalogue.providers().items():
+        if state["state"] != "on":
+            click.echo(f"{name} is {state['state']}: {state['reason']}", err=True)
+    _leave(0)
+
+
+@main.command()
+@_config_option
+def check(config_path: str | None) -> None:
+    """Check configuration, credentials and providers; fails where something is wrong. Costs no tokens."""
+    settings, reasons, source = _load(config_path)
+    from fastproxy.checks import check_all
+    from fastproxy.checks.findings import is_faulty, render
+
+    click.echo(f"\n  fastproxy {__version__}")
+    groups = _run(check_all(settings, reasons, source))
+    click.echo(render(groups))
+    _leave(1 if is_faulty(groups) else 0)
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Its result, without `asyncio.run`'s wait for threads: a name lookup may hang in one for minutes."""
+    return asyncio.new_event_loop().run_until_complete(work)
+
+
+def _leave(status: int) -> NoReturn:
+    """Ends the process at once, for the same reason."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _welcome(settings: Settings, reasons: dict[str, str], source: str, port: int) -> str:

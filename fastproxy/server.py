@@ -35,7 +35,11 @@ DRAIN_GRACE_SECONDS = 2.0
 
 
 class CannotListenError(Exception):
-    """The address cannot be used; the text says why and what to do."""
+    """The address cannot be used; the text says why and what to do, `number` is the system's (errno)."""
+
+    def __init__(self, text: str, number: int | None = None) -> None:
+        super().__init__(text)
+        self.number = number
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def plan(settings: Settings, off_reasons: Mapping[str, str]) -> Plan:
         except OSError as error:
             raise CannotListenError(
                 f"cannot listen on {server.host}:{server.port}: {error.strerror or error}. Stop the program "
-                "that has the port, or choose another: fastproxy serve --port 4001"
+                "that has the port, or choose another: fastproxy serve --port 4001",
+                error.errno,
             ) from None
     return Plan(settings, off_reasons, port, server.workers)
 

@@ -42,6 +42,8 @@ class Listing:
     """The server's name in messages, where it is a program of the user's."""
     start: str = ""
     """How that program is started."""
+    fetch: str = ""
+    """How it gets a model that it lacks (`{model}`); "" where that is not in the user's hands."""
 
 
 @dataclass(frozen=True, slots=True)

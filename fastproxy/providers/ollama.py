@@ -90,6 +90,7 @@ OLLAMA = Provider(
         add_detail=add_detail,
         product="Ollama",
         start="start it: `ollama serve`",
+        fetch="fetch it: `ollama pull {model}`",
     ),
     strips_prefix=True,
 )

@@ -44,11 +44,14 @@ class Unreachable(Exception):  # noqa: N818 - what a provider is, not what we di
 _UNUSABLE = Unreachable("base_url is no usable address", "correct it: https://host[:port]/path")
 
 
-def open_client(base_url: str) -> httpx.AsyncClient:
-    """A client for questions to this address. Takes a while (certificates): call it in a thread."""
+def open_client(base_url: str, *, verified: bool = True) -> httpx.AsyncClient:
+    """A client for questions to this address. Takes a while (certificates): call it in a thread.
+
+    Not `verified`: it trusts any certificate; only for this machine's own ports. Raises Unreachable.
+    """
     parts = _split(base_url)
     verify: ssl.SSLContext | bool = False  # no TLS, no certificates to read
-    if parts.scheme == "https":
+    if parts.scheme == "https" and verified:
         verify = ssl.create_default_context()  # the machine's authorities, and certifi's where it has none
         if not verify.get_ca_certs():
             verify = True

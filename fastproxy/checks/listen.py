@@ -1,0 +1,58 @@
+"""Whether we can listen where the configuration says, and who is there if not."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+
+import orjson
+
+from fastproxy.checks.findings import Finding, State
+from fastproxy.config import Settings
+from fastproxy.server import CannotListenError, plan
+from fastproxy.upstream.probe import Unreachable, ask, open_client
+
+ASKING_SECONDS = 2.0
+
+
+async def check_listen(settings: Settings) -> Finding:
+    """Whether `server.port` is free; a fastproxy that runs there already is no fault."""
+    server = settings.server
+    place = f"{server.host}:{server.port or 'any free port'}"
+    try:
+        plan(settings, {})
+    except CannotListenError as error:
+        if error.number == errno.EADDRINUSE:
+            return await _who_is_there(settings, place)
+        return Finding("listen", State.FAULT, str(error))
+    return Finding("listen", State.OK, f"{place} is free" if server.port else place)
+
+
+async def _who_is_there(settings: Settings, place: str) -> Finding:
+    version = await _fastproxy_version(settings)
+    if version:
+        text = f"fastproxy {version} is already running at {place}"
+        return Finding("listen", State.NOTE, text, "stop it before you start another, or choose another port")
+    return Finding(
+        "listen",
+        State.FAULT,
+        f"another program has {place}",
+        "stop it, or choose another port: server.port, or fastproxy serve --port 4001",
+    )
+
+
+async def _fastproxy_version(settings: Settings) -> str:
+    """The version that /health tells there; "" where it is no fastproxy."""
+    server = settings.server
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - where to ask
+    scheme = "https" if server.tls_certificate else "http"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{server.port}"
+    try:
+        client = await asyncio.to_thread(open_client, url, verified=False)
+        async with client:
+            answer = await ask(client, f"{url}/health", ASKING_SECONDS)
+        health = orjson.loads(answer.body)
+    except (Unreachable, orjson.JSONDecodeError):
+        return ""
+    told = health.get("version") if isinstance(health, dict) and "providers" in health else None
+    return told[:40] if isinstance(told, str) and told.isprintable() else ""
