@@ -40,8 +40,10 @@ class Catalogue:
         found: dict[str, ModelInfo] = {}
         for entry in self._router.entries.values():
             if not entry.off_reason:
-                found |= {name: ModelInfo(name, entry.name) for name in entry.models if name not in found}
-                found |= {model.id: model for model in self._discovered(entry)}
+                known = [ModelInfo(name, entry.name) for name in entry.models]
+                for model in (*known, *self._discovered(entry)):
+                    name = self._own_name(entry, model.id)
+                    found[name] = replace(model, id=name)
         for alias, target in self._router.aliases.items():
             with contextlib.suppress(ProxyError):  # it leads to a provider that is off, or nowhere
                 owner = self._router.resolve(alias).deployments[0].provider
@@ -59,6 +61,11 @@ class Catalogue:
             entry.name: self._state(entry, credentials.get(entry.name))
             for entry in self._router.entries.values()
         }
+
+    def _own_name(self, entry: ProviderEntry, name: str) -> str:
+        """The name that leads to this provider: with the provider's in front where another one takes it."""
+        owner = self._router.resolve(name).deployments[0].provider
+        return name if owner == entry.name else f"{entry.name}/{name}"
 
     def _discovered(self, entry: ProviderEntry) -> Iterator[ModelInfo]:
         for model in self._discovery.models(entry.name) if self._discovery else ():

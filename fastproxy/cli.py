@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from fastproxy import __version__
-from fastproxy.config import ConfigError, Settings, load, off_reasons
+from fastproxy.config import ConfigError, Settings, bridge_launch, load, off_reasons
 
 Result = TypeVar("Result")
 
@@ -49,7 +49,8 @@ def serve(config_path: str | None, **overrides: Any) -> None:
     from fastproxy import server
 
     try:
-        chosen = server.plan(settings, reasons)
+        launch = bridge_launch(settings, reasons, os.environ)  # noqa: TID251 - as above
+        chosen = server.plan(settings, reasons, launch)
     except server.CannotListenError as error:
         raise click.ClickException(str(error)) from None
     click.echo(_welcome(settings, reasons, source, chosen.port))

@@ -10,17 +10,19 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
 
-from fastproxy.config import Settings
+from fastproxy.config import BridgeLaunch, Settings
 from fastproxy.observability import logging
+from fastproxy.upstream.bridge import Bridge, free_port
 
 if TYPE_CHECKING:
     from fastproxy.app import App
@@ -50,9 +52,11 @@ class Plan:
     off_reasons: Mapping[str, str]
     port: int
     workers: int
+    bridge: Bridge | None = field(default=None, compare=False)
+    """The bridge to the claude CLI that the parent runs; a worker of several is not handed it."""
 
 
-def plan(settings: Settings, off_reasons: Mapping[str, str]) -> Plan:
+def plan(settings: Settings, off_reasons: Mapping[str, str], launch: BridgeLaunch | None = None) -> Plan:
     """The plan with a port that is free now (port 0: any). Raises CannotListenError.
 
     Workers share the port with SO_REUSEPORT, which would also let a stranger's process take half of our
@@ -71,11 +75,26 @@ def plan(settings: Settings, off_reasons: Mapping[str, str]) -> Plan:
                 "that has the port, or choose another: fastproxy serve --port 4001",
                 error.errno,
             ) from None
-    return Plan(settings, off_reasons, port, server.workers)
+    if launch is None:
+        return Plan(settings, off_reasons, port, server.workers)
+    bridge_port, secret = free_port(), secrets.token_hex(32)
+    settings = settings.with_bridge(f"http://127.0.0.1:{bridge_port}", secret)
+    return Plan(settings, off_reasons, port, server.workers, Bridge(launch, bridge_port, secret))
 
 
 def run(chosen: Plan) -> int:
     """Serves until a signal ends it; returns the exit status."""
+    logging.configure(chosen.settings.server.log_level, chosen.settings.server.log_format)
+    if chosen.bridge is None:
+        return _run_workers(chosen)
+    chosen.bridge.start()
+    try:
+        return _run_workers(replace(chosen, bridge=None))
+    finally:
+        chosen.bridge.stop()
+
+
+def _run_workers(chosen: Plan) -> int:
     if chosen.workers == 1:
         return run_worker(chosen)
     from fastproxy.supervisor import supervise

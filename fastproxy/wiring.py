@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from fastproxy.config import ProviderSettings, Settings
-from fastproxy.config.providers import VertexSettings
+from fastproxy.config.providers import ClaudeSettings, VertexSettings
 from fastproxy.providers import PROVIDERS
 from fastproxy.providers.contract import Provider
 from fastproxy.routing import ProviderEntry, RouteRule
 from fastproxy.types import Deployment, Headers
 from fastproxy.upstream.demo import OFFLINE
 from fastproxy.upstream.google_auth import METADATA_HOST, GoogleCredential
+
+_NO_OPTIONS = ("api_key", "base_url", "bridge_url", "bridge_secret")
+"""Settings that stand in a deployment's own fields."""
 
 
 def provider_entries(settings: Settings, off_reasons: Mapping[str, str]) -> list[ProviderEntry]:
@@ -60,14 +63,14 @@ def _template(name: str, table: ProviderSettings, provider: Provider) -> Deploym
     options = {
         field: getattr(table, field)
         for field in type(table).model_fields
-        if field not in ProviderSettings.model_fields and field not in ("api_key", "base_url")
+        if field not in ProviderSettings.model_fields and field not in _NO_OPTIONS
     }
     needs_google = isinstance(table, VertexSettings) and not key
     return Deployment(
         provider=name,
         kind=table.kind,
         model="",
-        base_url=getattr(table, "base_url", OFFLINE),
+        base_url=_base_url(table),
         headers=_key_header(provider, key),
         options=options | ({"express": bool(key)} if isinstance(table, VertexSettings) else {}),
         timeouts=table.timeouts,
@@ -75,8 +78,14 @@ def _template(name: str, table: ProviderSettings, provider: Provider) -> Deploym
     )
 
 
+def _base_url(table: ProviderSettings) -> str:
+    if isinstance(table, ClaudeSettings):
+        return table.bridge_url
+    return str(getattr(table, "base_url", OFFLINE))
+
+
 def _secret(table: Any) -> str:
-    key = getattr(table, "api_key", None)
+    key = table.bridge_secret if isinstance(table, ClaudeSettings) else getattr(table, "api_key", None)
     return key.get_secret_value() if key is not None else ""
 
 

@@ -1,8 +1,19 @@
 """Typed settings from TOML and environment: the only reader of files and environment."""
 
+from fastproxy.config.bridge import BridgeLaunch, bridge_launch
 from fastproxy.config.detection import off_reasons
 from fastproxy.config.loading import ConfigError, load
 from fastproxy.config.providers import ProviderSettings
 from fastproxy.config.settings import ApiKey, RouteSettings, Settings
 
-__all__ = ["ApiKey", "ConfigError", "ProviderSettings", "RouteSettings", "Settings", "load", "off_reasons"]
+__all__ = [
+    "ApiKey",
+    "BridgeLaunch",
+    "ConfigError",
+    "ProviderSettings",
+    "RouteSettings",
+    "Settings",
+    "bridge_launch",
+    "load",
+    "off_reasons",
+]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from fastproxy.config.bridge import bridge_reason
 from fastproxy.config.providers import (
     AnthropicSettings,
+    ClaudeSettings,
     DeepSeekSettings,
     ProviderSettings,
     VertexSettings,
@@ -44,6 +46,10 @@ def _vertex(name: str, table: ProviderSettings, environment: Environment) -> str
     return f"run `gcloud auth application-default login`, or set providers.{name}.credentials_file"
 
 
+def _claude(name: str, table: ProviderSettings, environment: Environment) -> str:
+    return bridge_reason(name, table, environment) if isinstance(table, ClaudeSettings) else ""
+
+
 def _adc_file(environment: Environment) -> Path:
     """Where gcloud keeps application default credentials (google-auth's own search path)."""
     folder = environment.get("CLOUDSDK_CONFIG") or str(
@@ -56,4 +62,5 @@ _CHECKS: dict[type[ProviderSettings], Callable[[str, ProviderSettings, Environme
     DeepSeekSettings: _missing_key("DEEPSEEK_API_KEY"),
     AnthropicSettings: _missing_key("ANTHROPIC_API_KEY"),
     VertexSettings: _vertex,
+    ClaudeSettings: _claude,
 }

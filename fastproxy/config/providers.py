@@ -98,10 +98,32 @@ class AnthropicSettings(ProviderSettings):
     base_url: BaseUrl = "https://api.anthropic.com"
 
 
+class ClaudeSettings(ProviderSettings):
+    """The local claude CLI, through the bridge."""
+
+    kind: Literal["claude"] = "claude"
+    prefix: str = "claude-"
+    models: StrList = ["claude-opus", "claude-sonnet", "claude-haiku"]
+    bridge_url: BaseUrl = ""
+    """A bridge that runs elsewhere; empty: start and watch our own."""
+    bridge_secret: Secret = SecretStr("")
+    """The shared secret of that bridge (its FASTPROXY_BRIDGE_SECRET); our own gets one at each start."""
+    claude_bin: str = ""
+    pool_size: Annotated[int, Field(ge=0, le=64)] = 2
+    max_processes: Annotated[int, Field(ge=1, le=256)] = 8
+    first_token_timeout: Seconds = 120.0
+
+
 AnyProvider = Annotated[
-    DemoSettings | OpenAISettings | DeepSeekSettings | OllamaSettings | VertexSettings | AnthropicSettings,
+    DemoSettings
+    | OpenAISettings
+    | DeepSeekSettings
+    | OllamaSettings
+    | VertexSettings
+    | AnthropicSettings
+    | ClaudeSettings,
     Field(discriminator="kind"),
 ]
 
-KINDS = ("demo", "vertex", "anthropic", "deepseek", "ollama", "openai")
+KINDS = ("demo", "vertex", "claude", "anthropic", "deepseek", "ollama", "openai")
 """The kinds of provider; all but "openai" are also names of providers that need no configuration."""

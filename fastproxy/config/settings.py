@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from fastproxy.config.providers import KINDS, AnyProvider
+from fastproxy.config.providers import KINDS, AnyProvider, ClaudeSettings
 from fastproxy.config.values import Secret, Section, StrList
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -124,3 +124,13 @@ class Settings(Section):
             'add a key (auth.keys = [{ name = "me", key = "sk-…" }]), listen on 127.0.0.1, or set '
             "auth.insecure = true"
         )
+
+    def with_bridge(self, url: str, secret: str) -> Settings:
+        """The same settings with a bridge for every claude provider that has none."""
+        providers = {
+            name: table.model_copy(update={"bridge_url": url, "bridge_secret": SecretStr(secret)})
+            if isinstance(table, ClaudeSettings) and not table.bridge_url
+            else table
+            for name, table in self.providers.items()
+        }
+        return self.model_copy(update={"providers": providers})

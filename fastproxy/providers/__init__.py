@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from fastproxy.providers.anthropic import ANTHROPIC, VERTEX_CLAUDE
+from fastproxy.providers.anthropic import ANTHROPIC, CLAUDE_CLI, VERTEX_CLAUDE
 from fastproxy.providers.contract import Provider
 from fastproxy.providers.deepseek import DEEPSEEK
 from fastproxy.providers.ollama import OLLAMA
@@ -16,6 +16,7 @@ from fastproxy.providers.vertex import PROVIDER as VERTEX
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
         "demo": replace(OPENAI, native_embeddings=None, listing=None, strips_prefix=False),
+        "claude": replace(CLAUDE_CLI, auth_header=("x-fastproxy-bridge-secret", "")),
         "anthropic": ANTHROPIC,
         "vertex": replace(
             VERTEX, also_serves=("claude-", "text-embedding-"), variants=(("claude-", "vertex-claude"),)
