@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BUNDLE := bridge/dist/fastproxy-bridge.cjs
+NPM_CI := npm ci --no-audit --no-fund --silent
 
 .DEFAULT_GOAL := help
 
@@ -15,12 +17,18 @@ $(READY): requirements-dev.lock pyproject.toml
 	@echo "installing (once, about a minute)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@if command -v npm >/dev/null; then $(MAKE) -s bridge || echo "the bridge to the claude CLI was not built; all else works"; fi
 	@touch $@
 
 setup: $(READY) ## install everything into .venv
 
 run: $(READY) ## start the proxy on http://127.0.0.1:4000/v1
 	@exec $(BIN)/fastproxy serve $(ARGS)
+
+bridge: $(BUNDLE) ## build the bridge to the claude CLI (needs Node.js 20)
+
+$(BUNDLE): bridge/package-lock.json bridge/build.mjs $(filter-out %.test.ts,$(wildcard bridge/src/*.ts))
+	@cd bridge && { test -d node_modules || $(NPM_CI); } && npm run --silent build
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format -q .
@@ -31,9 +39,11 @@ check: $(READY) ## format, lint, imports, types, unit tests (under a minute)
 	$(BIN)/ruff check -q .
 	$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
+	@if test -d bridge/node_modules; then cd bridge && npm run --silent lint && npm run --silent typecheck; fi
 	$(BIN)/pytest tests/unit -m "not slow"
 
 test: $(READY) ## all tests that this machine can run
+	@if test -d bridge/node_modules; then cd bridge && npm test --silent; else echo "SKIPPED the bridge's own tests: no npm"; fi
 	$(BIN)/pytest -rs
 
 fuzz: $(READY) ## ten thousand hostile requests and more (minutes)
@@ -43,7 +53,7 @@ docs: $(READY) ## write docs/api anew: the OpenAPI document and the TypeScript c
 	$(BIN)/python -m testkit.contract
 
 bench: $(READY) ## measure against the bare relay and the direct call, in one run
-	$(BIN)/pytest bench -o addopts= -p benchmark -q -s
+	$(BIN)/pytest bench -o addopts="--strict-markers --import-mode=importlib" --timeout 900 -q -s
 
 lock: $(READY) ## renew the lock files
 	$(BIN)/python -m pip install -q uv
@@ -51,6 +61,6 @@ lock: $(READY) ## renew the lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --group dev pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
 
-.PHONY: help setup run format check test fuzz docs bench lock clean
+.PHONY: help setup run bridge format check test fuzz docs bench lock clean
