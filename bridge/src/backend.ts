@@ -78,15 +78,17 @@ export class Backend {
     const mode = modeOf(capabilities);
     const dropped = mode === "body" ? [] : droppedParameters(request);
     const lease = await pool.acquire(request.cliModel, request.system, signal);
+    let answered = false;
     try {
       onRoute({ origin: lease.origin, mode, dropped });
       const betas = command.auth === "key" ? request.betas : undefined;
       await runTurn(lease.claude, planFor(request, lease, mode, betas), signal, onEvent);
+      answered = true;
     } catch (error) {
-      if (error instanceof BridgeError && error.type === "authentication_error") pool.refresh();
+      if (command.auth === "login" && error instanceof BridgeError && error.type === "authentication_error") pool.refresh();
       throw error;
     } finally {
-      lease.release();
+      lease.release(answered);
     }
   }
 
@@ -94,12 +96,11 @@ export class Backend {
     const file = this.#current?.command.file ?? locateClaude(this.#config.claudeBin, this.#env);
     const command = file === undefined ? undefined : describeCommand(file, this.#env, this.#config.auth);
     const ready = this.#current;
-    const tested = ready && { mode: modeOf(ready.capabilities), ...ready.capabilities };
     return {
       status: this.#status(command !== undefined),
       cli: { found: command !== undefined, version: ready?.version ?? null },
       auth: command && { mode: command.auth, credentials: hasCredentials(command) ?? "unknown" },
-      self_test: tested ?? null,
+      self_test: ready ? { mode: modeOf(ready.capabilities), ...ready.capabilities } : null,
       pool: ready?.pool.state() ?? null,
     };
   }
@@ -137,10 +138,10 @@ function planFor(request: MessagesRequest, lease: Lease, mode: Mode, betas: stri
 
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason as BridgeError);
-    if (signal.aborted) return leave();
-    signal.addEventListener("abort", leave, { once: true });
     promise.then(resolve, reject);
+    const leave = () => reject(signal.reason as BridgeError);
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave, { once: true });
   });
 }
 

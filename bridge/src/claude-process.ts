@@ -1,9 +1,9 @@
 /** One CLI process: lines in, lines out, killed with its group. It serves one request and is never used again. */
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { StringDecoder } from "node:string_decoder";
-import { argumentsFor, environmentFor, type Command } from "./command.ts";
+import { argumentsFor, configDir, environmentFor, type Command } from "./command.ts";
 import { parseLine, initializeLine, settingsLine, userLine, WARM_ID, type CliMessage, type Json } from "./protocol.ts";
-import { killGroup, type RunDir } from "./run-dir.ts";
+import { killGroup, sweepSessions, type RunDir } from "./run-dir.ts";
 import type { Reaper } from "./reaper.ts";
 
 export interface Exit {
@@ -61,6 +61,7 @@ export class ClaudeProcess {
       dirs.remove();
       if (pid === undefined) return;
       around.runDir.forgetPid(pid);
+      sweepSessions(configDir(around.command, around.runDir), pid);
       around.reaper.forget(pid);
     });
     this.#child.stdout.on("data", (chunk: Buffer) => this.#read(chunk));

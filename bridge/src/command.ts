@@ -95,6 +95,11 @@ export function environmentFor(command: Command, dirs: PrivateDirs): Record<stri
   return { ...command.env, ...SWITCHES, ...isolated, TMPDIR: dirs.tmp };
 }
 
+/** Where the CLI keeps its own files. */
+export function configDir({ auth, env }: Command, dirs: PrivateDirs): string {
+  return auth === "login" ? (env.CLAUDE_CONFIG_DIR ?? join(env.HOME ?? env.USERPROFILE ?? dirs.home, ".claude")) : dirs.config;
+}
+
 /** The CLI's file: the configured one, else `claude` on PATH, else where its own installers put it. */
 export function locateClaude(configured: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
   if (configured !== undefined && (isAbsolute(configured) || /[\\/]/.test(configured))) {
@@ -129,8 +134,8 @@ export function readVersion(command: Command, dirs: PrivateDirs): Promise<string
 export function hasCredentials(command: Command): boolean | undefined {
   if (command.auth !== "login") return CREDENTIALS[command.auth].some((name) => command.env[name] !== undefined);
   const home = command.env.HOME ?? command.env.USERPROFILE;
-  const config = command.env.CLAUDE_CONFIG_DIR ?? (home === undefined ? undefined : join(home, ".claude"));
-  if (config !== undefined && existsSync(join(config, ".credentials.json"))) return true;
+  const config = command.env.CLAUDE_CONFIG_DIR ?? join(home ?? "", ".claude");
+  if (existsSync(join(config, ".credentials.json"))) return true;
   return process.platform === "darwin" ? undefined : home !== undefined && hasOauthAccount(join(home, ".claude.json"));
 }
 

@@ -84,6 +84,7 @@ function setRouteHeaders(response: Response, { origin, mode, dropped }: Route): 
 /** Events as they come; headers with the first. */
 class StreamSink {
   #response: Response;
+  #drained: Promise<void> | undefined;
 
   constructor(response: Response) {
     this.#response = response;
@@ -94,7 +95,16 @@ class StreamSink {
       this.#response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
     }
     const more = this.#response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
-    return more ? undefined : new Promise((drained) => this.#response.once("drain", drained));
+    return more ? undefined : (this.#drained ??= this.#drain());
+  }
+
+  #drain(): Promise<void> {
+    return new Promise((drained) => {
+      this.#response.once("drain", () => {
+        this.#drained = undefined;
+        drained();
+      });
+    });
   }
 
   end(): void {

@@ -24,8 +24,8 @@ export type Origin = "bound" | "warm" | "rebound" | "cold";
 export interface Lease {
   claude: ClaudeProcess;
   origin: Origin;
-  /** Ends the process and refills the pool. */
-  release(): void;
+  /** Ends the process and refills the pool. What was answered is likely to be asked again; what failed is not. */
+  release(answered: boolean): void;
 }
 
 export interface PoolState {
@@ -88,11 +88,11 @@ export class Pool {
   }
 
   #lease(model: string, system: string): Lease {
-    this.#noteDemand(model, system);
     const [claude, origin] = this.#take(model, system);
     this.#busy.add(claude);
-    const release = () => {
+    const release = (answered: boolean) => {
       if (!this.#busy.delete(claude)) return;
+      if (answered) this.#noteDemand(model, system);
       claude.kill();
       this.#gate.leave();
       if (this.#gate.waiting === 0) setImmediate(() => this.#fill());

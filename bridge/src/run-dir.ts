@@ -46,10 +46,7 @@ export function createRunDir(stateDir: string): RunDir {
       return { ...own, remove: () => rmSync(base, { recursive: true, force: true }) };
     },
     recordPid: (pid) => writeFileSync(join(pids, String(pid)), startTime(pid) ?? "", { mode: 0o600 }),
-    forgetPid(pid) {
-      rmSync(join(pids, String(pid)), { force: true });
-      sweepSessions(dirs.config, pid);
-    },
+    forgetPid: (pid) => rmSync(join(pids, String(pid)), { force: true }),
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
 }

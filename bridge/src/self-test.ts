@@ -15,8 +15,8 @@ export interface Capabilities {
   model: boolean;
   /** An empty turn that warms a process up and leaves nothing behind. */
   emptyTurn: boolean;
-  /** Earlier answers accepted on standard input: the second-best way. */
-  replay: boolean;
+  /** Earlier answers accepted on standard input: the second-best way; null where the best one made the test needless. */
+  replay: boolean | null;
 }
 
 export const NOTHING: Capabilities = { body: false, model: false, emptyTurn: false, replay: false };
@@ -39,7 +39,7 @@ const HISTORY = [
 
 export async function runSelfTest(around: Surroundings): Promise<Capabilities> {
   const body = await trial(around, testBody);
-  if (body.body === true) return { ...NOTHING, ...body };
+  if (body.body === true) return { ...NOTHING, ...body, replay: null };
   return { ...NOTHING, ...body, ...(await trial(around, testReplay)) };
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { answerEvents, startMock, type Mock } from "./mock-messages-api.mjs";
-import { ask, clis, failure, isAlive, sseEvents, startBridge, until, type Bridge } from "./support.ts";
+import { ask, clis, failure, isAlive, memoryOf, sseEvents, startBridge, until, type Bridge } from "./support.ts";
 
 const UPSTREAM: [number, string, string, number, string][] = [
   [400, "invalid_request_error", "messages: wrong", 400, "invalid_request_error"],
@@ -133,6 +133,19 @@ for (const cli of clis()) {
       assert.match(text, /event: error/);
       mock.reset();
       await until("it answers again", async () => (await bridge.post(ask("hi"))).status === 200);
+    });
+
+    it("reads no further while the client does not read", async () => {
+      const big = "x".repeat(100_000);
+      mock.reset(() => ({ events: answerEvents({ blocks: [{ text: Array.from({ length: 400 }, () => big) }] }) }));
+      const response = await bridge.post(ask("hi", { stream: true }));
+      const before = memoryOf(bridge.process.pid ?? 0);
+      await new Promise((done) => setTimeout(done, 1_000));
+      assert.ok(memoryOf(bridge.process.pid ?? 0) - before < 30_000_000, "the bridge took the answer in");
+      const text = await response.text();
+      assert.equal(text.length > 40_000_000, true);
+      assert.match(text.slice(-60), /message_stop/);
+      assert.deepEqual(bridge.logs.filter((line) => line.includes("Warning")), []);
     });
 
     it("queues what it cannot serve and refuses what it cannot queue", async () => {

@@ -118,6 +118,11 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Resident bytes of a process. */
+export function memoryOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4_096;
+}
+
 /** Waits until something is so; fails with its name when it does not come about. */
 export async function until(what: string, isSo: () => boolean | Promise<boolean>, limitMs = 10_000): Promise<void> {
   const end = performance.now() + limitMs;
