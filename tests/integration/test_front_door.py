@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import re
 import socket
@@ -55,7 +56,8 @@ def client(door: FastproxyProcess) -> Iterator[httpx.Client]:
 def exchange(door: FastproxyProcess, data: bytes, *, half_close: bool = False, timeout: float = 0.3) -> bytes:
     """All that comes back until the proxy closes, or has been silent for the timeout."""
     with socket.create_connection(("127.0.0.1", door.port), timeout=5) as connection:
-        connection.sendall(data)
+        with contextlib.suppress(ConnectionError):  # it may have been refused before its end
+            connection.sendall(data)
         if half_close:
             connection.shutdown(socket.SHUT_WR)
         connection.settimeout(timeout)
@@ -230,10 +232,10 @@ def test_a_wrong_method_is_told_the_right_ones(client: httpx.Client, method: str
     error_of(answer)
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "application/xml", "\x01"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "multipart/form-data; boundary=x", "application/xml", "a" * 20_000]
+)
 def test_a_wrong_content_type_is_a_415(client: httpx.Client, kind: str) -> None:
-    if kind == "\x01":
-        kind = "a" * 20_000
     answer = client.post(CHAT, content=BODY, headers={"content-type": kind})
     assert answer.status_code == 415
     assert len(error_of(answer)["message"]) < 300
@@ -354,7 +356,7 @@ def test_a_request_that_can_be_read_two_ways_is_answered_once_at_most(
     door: FastproxyProcess, request_: bytes
 ) -> None:
     """One answer, good or bad, then the connection ends: what follows was never a request of its own."""
-    answered = statuses(exchange(door, request_, timeout=3))
+    answered = statuses(exchange(door, request_, timeout=0.7))
     assert len(answered) <= 1 or set(answered) == {400}
     assert set(answered) <= {200, 400, 413, 431}
 
@@ -376,7 +378,7 @@ def test_a_preflight_allows_what_sdks_send(client: httpx.Client, origin: str) ->
         "access-control-request-method": "POST",
         "access-control-request-headers": asked,
     }
-    answer = httpx.options(f"{client.base_url}{CHAT[1:]}", headers=headers)
+    answer = httpx.options(str(client.base_url.join(CHAT)), headers=headers)
     assert answer.status_code == 204
     assert answer.headers["access-control-allow-origin"] == origin
     assert answer.headers["access-control-allow-headers"] == asked
@@ -449,6 +451,7 @@ UPSTREAM_HEADERS = {
     "cf-ray": "1",
 }
 OURS = {
+    "cache-control",
     "content-length",
     "content-type",
     "date",
@@ -456,6 +459,7 @@ OURS = {
     "server",
     "server-timing",
     "transfer-encoding",
+    "x-accel-buffering",
     "x-request-id",
     "x-should-retry",
 }
