@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -33,14 +33,18 @@ _PATIENCE_SECONDS = 20.0
 
 def http_request(url: str, body: dict[str, Any], api_key: str = "") -> bytes:
     """The bytes of a POST to /v1/chat/completions."""
-    payload = orjson.dumps(body)
-    lines = [
-        "POST /v1/chat/completions HTTP/1.1",
-        f"host: {urlsplit(url).netloc}",
-        "content-type: application/json",
-        f"content-length: {len(payload)}",
-        *([f"authorization: Bearer {api_key}"] if api_key else []),
-    ]
+    headers = {"content-type": "application/json"} | (
+        {"authorization": f"Bearer {api_key}"} if api_key else {}
+    )
+    return post(f"{url}/v1/chat/completions", headers, orjson.dumps(body))
+
+
+def post(url: str, headers: Mapping[str, str], payload: bytes) -> bytes:
+    """The bytes of a POST to `http://HOST:PORT/PATH`."""
+    parts = urlsplit(url)
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    sent = {"host": parts.netloc, **headers, "content-length": str(len(payload))}
+    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
     return "\r\n".join([*lines, "", ""]).encode() + payload
 
 

@@ -6,10 +6,8 @@ ratios to a bare relay on the same parts, in the same interleaved run.
 
 from __future__ import annotations
 
-import socket
-import time
 from collections.abc import Iterator
-from statistics import median
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,12 +27,12 @@ from bench.interleave import (
     targets,
     write_results,
 )
-from bench.loadgen import address, chat_body, http_request, is_whole
+from bench.loadgen import chat_body, http_request
+from bench.overhead import CONTRACT_MS, Caller, p50_ms, verdict
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
-CONTRACT_MS = 50.0
 ROUNDS = 5
 
 Target = tuple[str, float | None, list[float | None], str, float]
@@ -52,44 +50,22 @@ def used(running: Targets) -> Figures:
     return resources(running.servers)
 
 
-class Caller:
-    """One keep-alive connection, one small chat request at a time."""
-
-    def __init__(self, url: str) -> None:
-        self._request = http_request(url, chat_body("bench-n1"))
-        self._socket = socket.create_connection(address(url), timeout=10)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.seconds: list[float] = []
-
-    def call(self) -> None:
-        started = time.perf_counter()
-        self._socket.sendall(self._request)
-        received = b""
-        while not is_whole(received):
-            received += self._socket.recv(65536)
-        self.seconds.append(time.perf_counter() - started)
-        assert received.startswith(b"HTTP/1.1 200"), received
-
-    def p50_ms(self) -> float:
-        return median(self.seconds) * 1000
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 def test_a_unary_request_takes_less_than_the_contract_allows(
     benchmark: BenchmarkFixture, running: Targets, used: Figures
 ) -> None:
-    callers = {name: Caller(url) for name, url in running.urls.items()}
+    request = {name: http_request(url, chat_body("bench-n1")) for name, url in running.urls.items()}
+    with ExitStack() as stack:
+        callers = {
+            name: stack.enter_context(Caller(url, request[name])) for name, url in running.urls.items()
+        }
 
-    def call_the_others() -> None:
-        callers[DIRECT].call()
-        callers[BARE].call()
+        def call_the_others() -> None:
+            callers[DIRECT].call()
+            callers[BARE].call()
 
-    benchmark.pedantic(callers[PROXY].call, setup=call_the_others, rounds=1000, warmup_rounds=200)  # type: ignore[no-untyped-call]
-    added = {name: callers[name].p50_ms() - callers[DIRECT].p50_ms() for name in (BARE, PROXY)}
-    for caller in callers.values():
-        caller.close()
+        benchmark.pedantic(callers[PROXY].call, setup=call_the_others, rounds=1000, warmup_rounds=200)  # type: ignore[no-untyped-call]
+    direct = p50_ms(callers[DIRECT].seconds)
+    added = {name: p50_ms(callers[name].seconds) - direct for name in (BARE, PROXY)}
     benchmark.extra_info.update({"p50_added_ms": added, "ratio_to_bare_relay": added[PROXY] / added[BARE]})
     assert added[PROXY] < CONTRACT_MS
 
@@ -126,16 +102,3 @@ def _targets(rows: dict[str, Figures], used: Figures) -> list[Target]:
         ("worker RSS idle, MiB", used["worker_rss_mib"], [used["worker_rss_mib"]], "<=", 110),
         ("start to first answer, s", used["start_seconds"], [used["start_seconds"]], "<=", 0.8),
     ]
-
-
-def verdict(
-    what: str, measured: float | None, rounds: list[float | None], relation: str, bound: float
-) -> str:
-    """One line: the target, the median, and the rounds; unclear where the rounds disagree about it."""
-    known = [value for value in rounds if value is not None]
-    wanted = f"target {relation} {bound:,}"
-    if measured is None or len(known) < len(rounds):
-        return f"unclear  {what}: the bare relay added nothing measurable in some round ({wanted})"
-    met = {value <= bound if relation == "<=" else value >= bound for value in known}
-    label = "unclear" if len(met) > 1 else "met" if met.pop() else "NOT met"
-    return f"{label:8} {what}: {measured:,.2f}, rounds {min(known):,.2f} to {max(known):,.2f} ({wanted})"
