@@ -45,7 +45,13 @@ async def whole(exchange: Exchange, attempts: Attempts, keep: Keep) -> Reply:
         return _whole_answer(exchange, provider, request, body)
 
     answer = await attempts.first_success(
-        exchange.route, exchange.request, exchange.record, read, exchange.check, exchange.headers
+        exchange.route,
+        exchange.request,
+        exchange.record,
+        read,
+        exchange.check,
+        exchange.headers,
+        exchange.build,
     )
     if answer.carries:
         await keep(exchange.caller, answer.carries)
@@ -56,7 +62,7 @@ async def whole(exchange: Exchange, attempts: Attempts, keep: Keep) -> Reply:
 
 
 def _whole_answer(exchange: Exchange, provider: Provider, request: ChatRequest, body: bytes) -> WholeAnswer:
-    if provider.native_response and provider.native_surface == exchange.surface.name:
+    if provider.native_response and exchange.speaks(provider):
         return provider.native_response(request, body)
     completion = provider.parse_response(request, body)
     rendered = exchange.surface.render_completion(
@@ -98,7 +104,7 @@ class StreamedAnswer:
             failure = error
             if not (sink.started and isinstance(error, ProxyError)):
                 raise
-            await sink.write(b"data: " + self.exchange.surface.render_error(error) + b"\n\n")
+            await sink.write(self.exchange.surface.stream_error(error))
         finally:
             await self._close(failure)
 
@@ -120,7 +126,13 @@ class StreamedAnswer:
         )
         try:
             self._relay = relay = await self._attempts.first_success(
-                exchange.route, exchange.request, record, self._open, exchange.check, exchange.headers
+                exchange.route,
+                exchange.request,
+                record,
+                self._open,
+                exchange.check,
+                exchange.headers,
+                exchange.build,
             )
         finally:
             await heartbeat.stop()
@@ -151,7 +163,7 @@ class StreamedAnswer:
 
     def _stream(self, provider: Provider, request: ChatRequest) -> AnswerStream:
         exchange = self.exchange
-        if provider.native_stream and provider.native_surface == exchange.surface.name:
+        if provider.native_stream and exchange.speaks(provider):
             return provider.native_stream(request)
         renderer = exchange.surface.renderer(
             exchange.id, exchange.created, exchange.route.model, request.include_usage

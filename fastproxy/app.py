@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from fastproxy import __version__
-from fastproxy.api import chat, docs, embeddings, health, metrics, models
+from fastproxy.api import chat, docs, embeddings, health, messages, metrics, models
 from fastproxy.asgi import RobynAsgi, create_robyn, registered
 from fastproxy.auth import Authenticator
 from fastproxy.catalogue import Catalogue
@@ -27,7 +27,6 @@ from fastproxy.routing import Router
 from fastproxy.upstream.client import UpstreamClient
 from fastproxy.upstream.credentials import Credentials
 from fastproxy.upstream.discovery import Discovery
-from fastproxy.wire.openai.chat_render import render_error
 from fastproxy.wiring import google_credentials, provider_entries, route_rules
 
 
@@ -73,6 +72,10 @@ class App:
         chat_handler = chat.handler(self.pipeline)
         for path in chat.PATHS:
             app.add_route("POST", path, chat_handler)
+        messages_handler, count_handler = messages.handlers(self.pipeline)
+        for path in messages.PATHS:
+            app.add_route("POST", path, messages_handler)
+            app.add_route("POST", f"{path}/count_tokens", count_handler)
         embeddings_handler = embeddings.handler(self.pipeline)
         for path in embeddings.PATHS:
             app.add_route("POST", path, embeddings_handler)
@@ -80,7 +83,8 @@ class App:
             app.add_route("GET", base, models.list_handler(self.authenticator, self.catalogue))
             app.add_route("GET", f"{base}/*model", models.one_handler(self.authenticator, self.catalogue))
         app.add_route("GET", "/health", health.health_handler(self.pipeline, self.catalogue.providers))
-        app.add_route("GET", "/health/live", health.live)
+        for path in ("/health/live", *health.GREETINGS):
+            app.add_route("GET", path, health.live)
         app.add_route("GET", "/health/ready", health.ready_handler(self.pipeline))
         app.add_route(
             "GET",
@@ -123,4 +127,8 @@ class App:
         headers = dict(error.headers)
         if error.retry_after is not None:
             headers["retry-after"] = str(max(1, round(error.retry_after)))
-        return Reply(render_error(error), status=error.status, headers=tuple(headers.items()))
+        surface = messages.surface_of(request)
+        if surface.id_header:
+            headers[surface.id_header] = request.id
+        body = surface.render_error(error, request.id)
+        return Reply(body, status=error.status, headers=tuple(headers.items()))

@@ -1,7 +1,7 @@
 """A request's body as a JSON object, or one clear error.
 
 A key that is given twice counts as its last value, here and everywhere after: what is sent to a provider is
-encoded anew from what was decided on, so no second reading of the client's bytes can differ from ours.
+encoded anew from what was decided on, or passes only where no second reading of it can find another model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fastproxy.types import Json
 
 
 async def load_json(request: HttpRequest) -> Json:
-    """The JSON object in the body. Raises ProxyError 400, 413 or 415.
+    """The JSON object in the body, which is left inflated. Raises ProxyError 400, 413 or 415.
 
     A missing content type is taken for JSON, as many clients forget it; a form or plain text is not: a
     web page may send those to this machine without asking.
@@ -26,9 +26,9 @@ async def load_json(request: HttpRequest) -> Json:
             ErrorKind.UNSUPPORTED_MEDIA_TYPE,
             f"The content type is {kind[:80]!r}; send JSON with `content-type: application/json`.",
         )
-    body = request.body
     if (coding := request.headers.get("content-encoding")) is not None:
-        body = await inflate(body, coding, request.body_limit)
+        request.body = await inflate(request.body, coding, request.body_limit)
+    body = request.body
     if not body:
         raise ProxyError(ErrorKind.INVALID_JSON, "The body is empty; send a JSON object.")
     try:

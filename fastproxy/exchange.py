@@ -7,8 +7,10 @@ import time
 from dataclasses import dataclass, field
 
 from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.http import HttpRequest
 from fastproxy.observability.record import RequestRecord
-from fastproxy.types import Caller, ChatRequest, Headers, Route, UpstreamRequest
+from fastproxy.providers.contract import Provider
+from fastproxy.types import Caller, ChatRequest, Deployment, Headers, Json, Route, UpstreamRequest
 from fastproxy.wire.surface import Surface
 
 
@@ -27,7 +29,11 @@ class Exchange:
     """A parsed, routed request of a known caller."""
 
     surface: Surface
+    http: HttpRequest
+    body: Json
+    """What is decoded of it."""
     request: ChatRequest
+    """What is parsed of it: its outline alone, where the body passes untouched."""
     route: Route
     caller: Caller
     record: RequestRecord
@@ -39,6 +45,16 @@ class Exchange:
 
     def __post_init__(self) -> None:
         self.id = self.surface.id_prefix + secrets.token_hex(12)
+
+    def speaks(self, provider: Provider) -> bool:
+        """Whether the provider's wire format is the client's own, so that bytes pass through."""
+        return provider.native_surface == self.surface.name
+
+    def build(self, provider: Provider, request: ChatRequest, deployment: Deployment) -> UpstreamRequest:
+        """What is sent to a deployment. Raises ProxyError."""
+        if provider.native_build is not None and self.speaks(provider):
+            return provider.native_build(self.http.body, self.body, self.http.headers, deployment)
+        return provider.build_request(request, deployment)
 
     def check(self, upstream_request: UpstreamRequest) -> None:
         """Notes what a provider cannot do, and refuses the request where the settings want that."""
@@ -54,7 +70,8 @@ class Exchange:
 
     def reply_headers(self) -> Headers:
         """Who answered, what was left out, and where the time went."""
-        return reply_headers(self.record, self.policy)
+        headers = reply_headers(self.record, self.policy)
+        return (*headers, (self.surface.id_header, self.record.id)) if self.surface.id_header else headers
 
 
 def reply_headers(record: RequestRecord, policy: Policy) -> Headers:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -24,11 +24,15 @@ from fastproxy.http import HttpRequest, Reply, StreamReply
 from fastproxy.observability.record import RequestRecord
 from fastproxy.resilience.attempts import Attempts
 from fastproxy.routing import Router
-from fastproxy.types import Caller, ChatRequest, Headers, Route
+from fastproxy.token_count import count_tokens
+from fastproxy.types import Caller, ChatRequest, Headers, Json, Route
+from fastproxy.wire.anthropic.messages_request import outline
+from fastproxy.wire.anthropic.token_estimate import render_estimate
 from fastproxy.wire.events import Carry
 from fastproxy.wire.openai.embeddings import model_in
 from fastproxy.wire.surface import Surface
 
+_Answer = Callable[[HttpRequest, Json, Route, RequestRecord], Awaitable[Reply]]
 _FORWARDED = ("traceparent", "tracestate")
 
 
@@ -86,40 +90,60 @@ class Pipeline:
 
     async def embed(self, http: HttpRequest) -> Reply:
         """The reply to one request for embeddings; raises ProxyError."""
+        return await self._answer_whole(http, model_in, self._embed)
+
+    async def count_tokens(self, http: HttpRequest) -> Reply:
+        """The reply to the question how many tokens a Messages body is; raises ProxyError."""
+        return await self._answer_whole(http, lambda body: outline(body).model, self._count_tokens)
+
+    async def _answer_whole(
+        self, http: HttpRequest, asked_model: Callable[[Json], str], answer: _Answer
+    ) -> Reply:
         record = RequestRecord(http.id, http.method, http.path, bytes_in=len(http.body))
         self.in_flight += 1
         try:
             self._admit()
-            reply = await self._embed(http, record)
+            caller = self._authenticator.identify(http.headers, http.address)
+            record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
+            body = await load_json(http)
+            record.asked_model = asked_model(body)
+            route = self._router.resolve(record.asked_model)
+            _require_allowed(caller, route)
+            reply = await answer(http, body, route, record)
+            record.status, record.bytes_out, record.answered = 200, len(reply.body), time.monotonic()
         except BaseException as error:
             self._end(record, error)
             raise
         self._end(record)
         return reply
 
-    async def _embed(self, http: HttpRequest, record: RequestRecord) -> Reply:
-        caller = self._authenticator.identify(http.headers, http.address)
-        record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
-        body = await load_json(http)
-        record.asked_model = model_in(body)
-        route = self._router.resolve(record.asked_model)
-        _require_allowed(caller, route)
+    async def _embed(self, http: HttpRequest, body: Json, route: Route, record: RequestRecord) -> Reply:
         answer = await embed(body, route, record, self._attempts, _forwarded(http), self._router)
-        record.status, record.bytes_out, record.answered = 200, len(answer), time.monotonic()
+        return Reply(answer, headers=reply_headers(record, self._policy))
+
+    async def _count_tokens(
+        self, http: HttpRequest, body: Json, route: Route, record: RequestRecord
+    ) -> Reply:
+        answer = await count_tokens(http, body, route, record, self._attempts, _forwarded(http))
+        if answer is None:
+            return Reply(render_estimate(body), headers=(("x-fastproxy-warning", "estimated, not counted"),))
         return Reply(answer, headers=reply_headers(record, self._policy))
 
     async def _prepare(self, http: HttpRequest, surface: Surface, record: RequestRecord) -> Exchange:
         caller = self._authenticator.identify(http.headers, http.address)
         record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
-        request = surface.parse(await load_json(http))
+        body = await load_json(http)
+        request = surface.outline(body) if surface.outline else surface.parse(body)
         record.asked_model, record.stream = request.model, request.stream
         route = self._router.resolve(request.model)
         _require_allowed(caller, route)
+        if surface.outline and not self._attempts.speak(route, surface.name):
+            request = surface.parse(body)
         if not request.model:
             request = replace(request, model=route.model)
         if self._continuity.needs_restore(request):
             request = await self._continuity.restore(request, caller)
-        return Exchange(surface, request, route, caller, record, self._policy, _forwarded(http))
+        return Exchange(surface, http, body, request, route, caller, record, self._policy, _forwarded(http))
 
     def _admit(self) -> None:
         if self.draining:

@@ -1,4 +1,4 @@
-"""/health, /health/live, /health/ready: always answered, without a key, whatever else goes on."""
+"""/health, /health/live, /health/ready, and what agents knock at first: always answered, without a key, whatever else goes on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import orjson
 from fastproxy import __version__
 from fastproxy.http import HttpRequest, Reply
 from fastproxy.pipeline import Pipeline
+
+GREETINGS = ("/", "/api/hello")
+"""Paths that clients ask (HEAD or GET) to learn whether anybody is there."""
 
 Handler = Callable[[HttpRequest], Awaitable[Reply]]
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from fastproxy.auth import Authenticator, may_use
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.http import HttpRequest, Reply
+from fastproxy.wire.anthropic import model_list
 from fastproxy.wire.openai.models import ModelInfo, render_model, render_models
 
 BASES = ("/v1/models", "/models", "/v1/v1/models")
@@ -23,6 +24,11 @@ class Catalogue(Protocol):
         ...
 
 
+def speaks_anthropic(request: HttpRequest) -> bool:
+    """Whether this client reads Anthropic's shapes: its SDKs always send the version they know."""
+    return "anthropic-version" in request.headers
+
+
 def list_handler(authenticator: Authenticator, catalogue: Catalogue) -> Handler:
     """The handler of BASES."""
 
@@ -30,6 +36,8 @@ def list_handler(authenticator: Authenticator, catalogue: Catalogue) -> Handler:
         """The models that this key may use."""
         caller = authenticator.identify(request.headers, request.address)
         models = [model for model in catalogue.models() if may_use(caller, model.id)]
+        if speaks_anthropic(request):
+            return Reply(model_list.render_models(models))
         return Reply(render_models(models, codex="client_version=" in request.query))
 
     return list_models
@@ -44,7 +52,7 @@ def one_handler(authenticator: Authenticator, catalogue: Catalogue) -> Handler:
         asked = request.path_params["model"]
         for model in catalogue.models():
             if model.id == asked and may_use(caller, asked):
-                return Reply(render_model(model))
+                return Reply((model_list.render_model if speaks_anthropic(request) else render_model)(model))
         raise ProxyError(
             ErrorKind.MODEL_NOT_FOUND,
             f"The model {asked[:200]!r} does not exist here. GET /v1/models lists those that do.",

@@ -11,13 +11,13 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
-import orjson
-
 from fastproxy.errors import ErrorKind, ProxyError
-from fastproxy.providers.contract import BuildRequest, Listing, Provider
+from fastproxy.providers.contract import BuildRequest, Listing, NativeBuild, Provider
 from fastproxy.providers.vertex_url import vertex_base_url
 from fastproxy.types import ChatRequest, Deployment, Headers, Json, UpstreamRequest
 from fastproxy.wire.anthropic.errors import Source, parse_error
+from fastproxy.wire.anthropic.native_body import native_body, signed_message
+from fastproxy.wire.anthropic.passthrough import MessagesPassthrough, pass_message
 from fastproxy.wire.anthropic.request import messages_body
 from fastproxy.wire.anthropic.response import parse_response
 from fastproxy.wire.anthropic.stream import MessagesTranslator
@@ -41,38 +41,52 @@ def build_vertex_request(request: ChatRequest, deployment: Deployment) -> Upstre
     """The request to Claude on Vertex AI (the credential is added at sending)."""
     body, dropped = messages_body(request, deployment.model)
     headers = _headers(_beta_header(request), deployment)
-    url = _vertex_url(deployment, request.stream)
+    url = _vertex_url(deployment, deployment.model, stream=request.stream)
     return UpstreamRequest(url, encode(_vertex_body(body)), headers, dropped=dropped)
 
 
 def native_request(
-    body: bytes, headers: Mapping[str, str], deployment: Deployment, payload: Json | None = None
+    body: bytes, message: Json, headers: Mapping[str, str], deployment: Deployment
 ) -> UpstreamRequest:
     """A client's own Messages request for the API or the bridge: its bytes untouched but for the model.
 
-    `headers` have lower-case names; `payload` is the parsed body, where the caller has it already.
+    `message` is the decoded body; `headers` have lower-case names.
     """
-    message = _payload(body, payload)
-    if message.get("model") != deployment.model:
-        body = encode({**message, "model": deployment.model})
-    return UpstreamRequest(_api_url(deployment), body, _api_headers(_forwarded(headers), deployment))
+    sent = native_body(body, message, deployment.model)
+    return UpstreamRequest(_api_url(deployment), sent, _api_headers(_forwarded(headers), deployment))
+
+
+def native_count(
+    body: bytes, message: Json, headers: Mapping[str, str], deployment: Deployment
+) -> UpstreamRequest:
+    """The request that asks Anthropic how many tokens a client's own body is."""
+    asked = native_request(body, message, headers, deployment)
+    return replace(asked, url=f"{asked.url}/count_tokens")
 
 
 def native_vertex_request(
-    body: bytes, headers: Mapping[str, str], deployment: Deployment, payload: Json | None = None
+    body: bytes, message: Json, headers: Mapping[str, str], deployment: Deployment
 ) -> UpstreamRequest:
     """A client's own Messages request for Claude on Vertex AI: see `native_request`."""
-    message = _payload(body, payload)
-    beta = {name: value for name, value in _forwarded(headers).items() if name == "anthropic-beta"}
-    url = _vertex_url(deployment, message.get("stream") is True)
-    return UpstreamRequest(url, encode(_vertex_body(message)), _headers(beta, deployment))
+    url = _vertex_url(deployment, deployment.model, stream=message.get("stream") is True)
+    sent = _vertex_body(signed_message(body, message))
+    return UpstreamRequest(url, encode(sent), _headers(_beta(headers), deployment))
+
+
+def native_vertex_count(
+    body: bytes, message: Json, headers: Mapping[str, str], deployment: Deployment
+) -> UpstreamRequest:
+    """The request that asks Vertex AI how many tokens a client's own body is (there the model is in it)."""
+    sent = {**_vertex_body(signed_message(body, message)), "model": deployment.model}
+    url = _vertex_url(deployment, "count-tokens", stream=False)
+    return UpstreamRequest(url, encode(sent), _headers(_beta(headers), deployment))
 
 
 def _api_url(deployment: Deployment) -> str:
     return f"{deployment.base_url}/v1/messages"
 
 
-def _vertex_url(deployment: Deployment, stream: bool) -> str:
+def _vertex_url(deployment: Deployment, model: str, *, stream: bool) -> str:
     project, location = (
         str(deployment.options.get("project") or ""),
         str(deployment.options.get("location") or "global"),
@@ -81,9 +95,8 @@ def _vertex_url(deployment: Deployment, stream: bool) -> str:
         raise ProxyError(ErrorKind.INTERNAL, f"Set `project` of the provider {deployment.provider!r}.")
     place = f"projects/{quote(project)}/locations/{quote(location)}"
     method = "streamRawPredict" if stream else "rawPredict"
-    model = quote(deployment.model, safe="@")
     base = vertex_base_url(location, deployment.base_url)
-    return f"{base}/v1/{place}/publishers/anthropic/models/{model}:{method}"
+    return f"{base}/v1/{place}/publishers/anthropic/models/{quote(model, safe='@')}:{method}"
 
 
 def _vertex_body(message: Json) -> Json:
@@ -115,25 +128,26 @@ def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in _FORWARDED if headers.get(name)}
 
 
-def _payload(body: bytes, payload: Json | None) -> Json:
-    if payload is not None:
-        return payload
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ProxyError(ErrorKind.INVALID_JSON, f"The body is not valid JSON: {error}.") from error
-    if not isinstance(parsed, dict):
-        raise ProxyError(ErrorKind.INVALID_REQUEST, "The body must be a JSON object.")
-    return parsed
+def _beta(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in _forwarded(headers).items() if name == "anthropic-beta"}
 
 
-def _provider(build: BuildRequest, source: Source) -> Provider:
+def _provider(
+    build: BuildRequest,
+    source: Source,
+    native: NativeBuild = native_request,
+    count: NativeBuild | None = native_count,
+) -> Provider:
     return Provider(
         build_request=build,
         parse_response=partial(parse_response, source),
         translate_stream=partial(MessagesTranslator, source=source),
         parse_error=partial(parse_error, source),
         native_surface="messages",
+        native_build=native,
+        native_count=count,
+        native_stream=partial(MessagesPassthrough, source=source),
+        native_response=partial(pass_message, source),
         auth_header=("x-api-key", ""),
     )
 
@@ -150,8 +164,11 @@ ANTHROPIC = replace(
 CLAUDE_CLI = _provider(
     build_request,
     Source("Claude CLI", "run `claude` in a terminal and log in"),
+    count=None,
 )
 VERTEX_CLAUDE = _provider(
     build_vertex_request,
     Source("Claude on Vertex AI", "run `gcloud auth application-default login`, or check `credentials_file`"),
+    native_vertex_request,
+    native_vertex_count,
 )

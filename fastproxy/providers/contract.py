@@ -14,6 +14,7 @@ from fastproxy.wire.openai.models import ModelInfo
 BuildRequest = Callable[[ChatRequest, Deployment], UpstreamRequest]
 ParseResponse = Callable[[ChatRequest, bytes], Completion]
 TranslateStream = Callable[[ChatRequest], Translator]
+NativeBuild = Callable[[bytes, Json, Mapping[str, str], Deployment], UpstreamRequest]
 NativeStream = Callable[[ChatRequest], AnswerStream]
 NativeResponse = Callable[[ChatRequest, bytes], WholeAnswer]
 BuildEmbeddings = Callable[[str, list[str], int | None, Deployment], UpstreamRequest]
@@ -61,6 +62,11 @@ class Provider:
     native_surface: str = ""
     """The surface ("chat", "messages") whose wire format the upstream speaks itself: bytes then pass
     through untouched and neither translator nor renderer runs."""
+    native_build: NativeBuild | None = None
+    """For `native_surface`: the request for (a client's own body, the same decoded, its headers, deployment);
+    None: `build_request` says all that the client said."""
+    native_count: NativeBuild | None = None
+    """Likewise, the request that asks how many tokens this body is; None: nobody there counts."""
     native_stream: NativeStream | None = None
     """For `native_surface`: the stream that passes bytes through."""
     native_response: NativeResponse | None = None

@@ -48,6 +48,12 @@ class Attempts:
     ) -> None:
         self._providers, self._upstream, self._credentials = providers, upstream, credentials
 
+    def speak(self, route: Route, surface: str) -> bool:
+        """Whether all deployments of the route speak this surface's wire format and take its bodies as they
+        are."""
+        providers = [self._providers[deployment.kind] for deployment in route.deployments]
+        return all(provider.native_build and provider.native_surface == surface for provider in providers)
+
     async def first_success(
         self,
         route: Route,
@@ -95,19 +101,27 @@ class _Attempt:
     async def run(
         self, request: ChatRequest, open_response: Open[Result], check: Check, headers: Headers
     ) -> Result:
+        sent = self._build(self._provider, request, self._deployment)
+        check(sent)
         try:
-            return await self._once(request, open_response, check, headers)
+            return await self._once(sent, request, open_response, headers)
         except UpstreamError as error:
             if error.repair is None or error.repair.name in request.repairs:
                 raise
-            repaired = dataclasses.replace(request, repairs=(*request.repairs, error.repair.name))
-            return await self._once(repaired, open_response, check, headers)
+            request = dataclasses.replace(request, repairs=(*request.repairs, error.repair.name))
+            repaired = self._build(self._provider, request, self._deployment)
+            if repaired == sent:  # a body that passes untouched is its client's to repair
+                raise
+        check(repaired)
+        return await self._once(repaired, request, open_response, headers)
 
     async def _once(
-        self, request: ChatRequest, open_response: Open[Result], check: Check, headers: Headers
+        self,
+        upstream_request: UpstreamRequest,
+        request: ChatRequest,
+        open_response: Open[Result],
+        headers: Headers,
     ) -> Result:
-        upstream_request = self._build(self._provider, request, self._deployment)
-        check(upstream_request)
         self._record.attempts += 1
         watchdog = Watchdog(self._deployment, stream=request.stream)
         with watchdog:

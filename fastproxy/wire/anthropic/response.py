@@ -8,7 +8,7 @@ from __future__ import annotations
 import orjson
 
 from fastproxy.errors import ErrorKind
-from fastproxy.types import ChatRequest
+from fastproxy.types import ChatRequest, Json
 from fastproxy.wire.anthropic.errors import Source, error_in_answer, make_error
 from fastproxy.wire.anthropic.stream import MessageReader
 from fastproxy.wire.events import Completion, Event, complete
@@ -16,6 +16,13 @@ from fastproxy.wire.events import Completion, Event, complete
 
 def parse_response(source: Source, request: ChatRequest, body: bytes) -> Completion:
     """The completion in a 200 body. Raises UpstreamError where it holds an error or no message."""
+    events: list[Event] = []
+    MessageReader(request, source).whole(read_message(source, body), events)
+    return complete(events)
+
+
+def read_message(source: Source, body: bytes) -> Json:
+    """The message in a 200 body, its `content` a list. Raises UpstreamError for an error or garbage."""
     try:
         message = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -27,6 +34,4 @@ def parse_response(source: Source, request: ChatRequest, body: bytes) -> Complet
         raise fault
     if not isinstance(message.get("content"), list):
         raise make_error(source, ErrorKind.BAD_RESPONSE, "the answer has no content.", 200)
-    events: list[Event] = []
-    MessageReader(request, source).whole(message, events)
-    return complete(events)
+    return message

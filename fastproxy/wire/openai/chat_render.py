@@ -66,7 +66,7 @@ class ChatRenderer:
             return b""
         if isinstance(event, Fault):
             self._failed = True
-            return b"data: " + render_error(event.error) + b"\n\n"
+            return stream_error(event.error)
         delta, tail = _delta(event)
         if event.choice not in self._begun:
             self._begun.add(event.choice)
@@ -177,6 +177,11 @@ def _whole_call(call: ToolCall) -> Json:
     return _call(call.id, call.name, call.arguments, call.extra_content)
 
 
-def render_error(error: ProxyError) -> bytes:
-    """OpenAI's error envelope."""
+def render_error(error: ProxyError, _request_id: str = "") -> bytes:
+    """OpenAI's error envelope; the request's id stands in a header only."""
     return orjson.dumps(error.body())
+
+
+def stream_error(error: ProxyError) -> bytes:
+    """The event that ends a broken stream."""
+    return b"data: " + render_error(error) + b"\n\n"

@@ -10,7 +10,9 @@ from fastproxy.providers.anthropic import (
     ANTHROPIC,
     CLAUDE_CLI,
     VERTEX_CLAUDE,
+    native_count,
     native_request,
+    native_vertex_count,
     native_vertex_request,
 )
 from fastproxy.types import ChatRequest, Deployment
@@ -90,7 +92,7 @@ def test_a_native_request_passes_byte_for_byte() -> None:
         "x-api-key": "the client's",
         "host": "h",
     }
-    sent = native_request(RAW, headers, API)
+    sent = native_request(RAW, orjson.loads(RAW), headers, API)
     assert sent.body is RAW
     assert dict(sent.headers) == {
         "content-type": "application/json",
@@ -102,12 +104,13 @@ def test_a_native_request_passes_byte_for_byte() -> None:
 
 def test_a_native_request_for_another_name_changes_the_model_only() -> None:
     renamed = RAW.replace(b"claude-sonnet-4-5", b"anthropic/sonnet")
-    sent = native_request(renamed, {}, API, orjson.loads(renamed))
+    sent = native_request(renamed, orjson.loads(renamed), {}, API)
     assert orjson.loads(sent.body) == orjson.loads(RAW)
 
 
 def test_a_native_request_for_vertex_moves_the_model_to_the_url() -> None:
-    sent = native_vertex_request(RAW, {"anthropic-beta": "x", "anthropic-version": "2023-06-01"}, VERTEX)
+    headers = {"anthropic-beta": "x", "anthropic-version": "2023-06-01"}
+    sent = native_vertex_request(RAW, orjson.loads(RAW), headers, VERTEX)
     assert sent.url.endswith("@20250929:streamRawPredict")
     body = orjson.loads(sent.body)
     assert "model" not in body
@@ -115,10 +118,17 @@ def test_a_native_request_for_vertex_moves_the_model_to_the_url() -> None:
     assert sent.headers == (("content-type", "application/json"), ("anthropic-beta", "x"))
 
 
-@pytest.mark.parametrize(
-    ("body", "kind"), [(b"{", ErrorKind.INVALID_JSON), (b"[]", ErrorKind.INVALID_REQUEST)]
-)
-def test_a_native_body_that_is_no_object_is_refused(body: bytes, kind: ErrorKind) -> None:
-    with pytest.raises(ProxyError) as raised:
-        native_request(body, {}, API)
-    assert raised.value.kind is kind
+def test_the_tokens_of_a_native_body_are_asked_beside_its_messages() -> None:
+    sent = native_count(RAW, orjson.loads(RAW), {}, API)
+    assert sent.url.endswith("/v1/messages/count_tokens")
+    assert sent.body is RAW
+
+
+def test_vertex_is_asked_for_tokens_with_the_model_in_the_body() -> None:
+    sent = native_vertex_count(RAW, orjson.loads(RAW), {}, VERTEX)
+    assert sent.url.endswith("/publishers/anthropic/models/count-tokens:rawPredict")
+    assert orjson.loads(sent.body)["model"] == VERTEX.model
+
+
+def test_the_cli_counts_no_tokens() -> None:
+    assert CLAUDE_CLI.native_count is None

@@ -32,7 +32,11 @@ def heal(status: int, _headers: object, body: bytes) -> UpstreamError:
     )
 
 
-HEALING = replace(OPENAI, parse_error=heal)
+def build(request: ChatRequest, deployment: Deployment) -> UpstreamRequest:
+    return replace(OPENAI.build_request(request, deployment), body=",".join(request.repairs).encode())
+
+
+HEALING = replace(OPENAI, build_request=build, parse_error=heal)
 
 
 async def read(
