@@ -113,7 +113,7 @@ def origin(url: str) -> str:
 def _silent(url: str, seconds: float) -> Unreachable:
     return Unreachable(
         f"{origin(url)} did not answer within {seconds:g} s",
-        "check base_url, the network and its firewalls, or whether the server is stuck",
+        "check base_url (http or https?), the network and its firewalls, and whether the server is stuck",
     )
 
 
