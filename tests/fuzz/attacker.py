@@ -10,7 +10,7 @@ import socket
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ EXCHANGE_SECONDS = 5.0
 """No exchange may take longer; a healthy one takes a few milliseconds."""
 SILENCE_SECONDS = 0.03
 """After it we end our side: what was sent may have been half a request."""
-_MODELS = (
+DEMO_MODELS = (
     "demo-echo",
     "demo-tools",
     "demo-error-400",
@@ -83,8 +83,8 @@ class Report:
 class Attacker:
     """Sends requests made from one seed; the same seed sends the same bytes."""
 
-    def __init__(self, port: int, seed: int) -> None:
-        self._port, self._random = port, random.Random(seed)
+    def __init__(self, port: int, seed: int, models: Sequence[str] = DEMO_MODELS) -> None:
+        self._port, self._random, self._models = port, random.Random(seed), models
         self.report = Report()
 
     def attack(self, requests: int) -> None:
@@ -117,7 +117,7 @@ class Attacker:
 
     def _body(self) -> bytes:
         choice = self._random.choice
-        document: Any = {"model": choice(_MODELS), "messages": orjson.loads(orjson.dumps(_HISTORY))}
+        document: Any = {"model": choice(self._models), "messages": orjson.loads(orjson.dumps(_HISTORY))}
         document |= {"stream": choice((True, False, None)), "tools": [_TOOL], "temperature": 1, "stop": ["x"]}
         document |= {"response_format": {"type": "json_object"}, "metadata": {"a": "b"}, "input": ["text"]}
         document |= {"stream_options": {"include_usage": True}, "tool_choice": "auto", "max_tokens": 5}

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from fastproxy.api.openapi.document import make_document
 from testkit.contract import registered_routes
+from testkit.mock import MockUpstream
 from testkit.process import Server
 from testkit.proxy import FastproxyProcess
 from tests.fuzz.attacker import Attacker
@@ -77,6 +78,34 @@ def test_mutated_requests_over_raw_sockets(proxy: FastproxyProcess) -> None:
     assert {200, 400, 404, 405, 413, 415, 429} <= set(report.statuses), told
     assert grown < GROWTH_BYTES, told
     assert_answers(proxy)
+
+
+PROVIDERS = """
+[providers.vertex]
+api_key = "k"
+base_url = "{url}"
+[providers.deepseek]
+api_key = "k"
+base_url = "{url}"
+[providers.anthropic]
+api_key = "k"
+base_url = "{url}"
+[providers.ollama]
+base_url = "{url}"
+"""
+TRANSLATED = ("gemini-2.5-flash", "deepseek-chat", "anthropic/claude-sonnet-4-5", "ollama-llama3.2")
+
+
+@pytest.mark.timeout(600)
+def test_mutated_requests_to_every_provider(mock: MockUpstream) -> None:
+    """The translators: whatever the JSON is, the provider is asked or the client is told."""
+    with FastproxyProcess(CONFIG + PROVIDERS.format(url=mock.url)) as proxy:
+        attacker = Attacker(proxy.port, SEED, TRANSLATED)
+        attacker.attack(RAW_REQUESTS // 4)
+        told = f"seed {SEED}: {dict(sorted(attacker.report.statuses.items()))}"
+        print(told)
+        assert not attacker.report.failures, told + "\n" + "\n".join(attacker.report.failures[:5])
+        assert_answers(proxy)
 
 
 def tamed(case: schemathesis.Case, model: str) -> schemathesis.Case:
