@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.types import Json
 
 _KINDS = {
     bool: "a boolean",
@@ -39,4 +40,22 @@ def text_of(value: object, param: str) -> str:
     """The string at `param`, or the fault."""
     if not isinstance(value, str):
         raise wrong_type(param, "a string", value)
+    return value
+
+
+def flag_in(holder: Json, name: str, param: str) -> bool:
+    """The boolean under `name`, False where there is none; `param` is its path in the body."""
+    value = holder.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise wrong_type(param, "true or false", value)
+    return value is True
+
+
+def object_in(holder: Json, name: str) -> Json:
+    """The object under `name`, an empty one where there is none."""
+    value = holder.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise wrong_type(name, "an object", value)
     return value

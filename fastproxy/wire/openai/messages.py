@@ -1,44 +1,43 @@
-"""Chat messages of every shape as OpenAI's, with the repairs that real clients' histories need.
-
-After this, and nowhere later, it holds: each tool message answers a call of the assistant turn before it, and
-each call is answered before anything else is said (a missing answer becomes "(no output)").
-"""
+"""Chat messages of every shape as OpenAI's, put together as a `History`, which holds its law from then on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastproxy.types import Json
 from fastproxy.wire.openai.calls import make_call, parse_tool_calls
 from fastproxy.wire.openai.content import flatten, parse_parts
 from fastproxy.wire.openai.faults import invalid, text_of, wrong_type
+from fastproxy.wire.openai.history import History
 
-NO_OUTPUT = "(no output)"
 _PLAIN = frozenset(("system", "developer", "user"))
 
 
-def parse_messages(body: Json) -> tuple[Json, ...]:
-    """The messages of a chat body, an Anthropic `system` of the body among them."""
+def parse_messages(body: Json, results: Sequence[tuple[Json, list[Json]]] = ()) -> tuple[Json, ...]:
+    """The messages of a chat body, an Anthropic `system` of the body among them.
+
+    `results` are tools' answers (and their media) that stand elsewhere in the body: each goes to its call,
+    unless that is answered already.
+    """
     messages = body.get("messages")
-    if messages is None and body.get("input") is not None:
-        raise invalid(
-            "messages", "This body has `input` (the Responses form). Send `messages` to this endpoint."
-        )
     if not isinstance(messages, list):
         raise wrong_type("messages", "a list of messages", messages)
     if not messages:
         raise invalid("messages", "`messages` is empty: send at least one message.")
-    history = _History()
+    history = History()
     if (system := body.get("system")) is not None:
         content = system if isinstance(system, str) else parse_parts(system, "system")
         history.say({"role": "system", "content": content})
     for index, message in enumerate(messages):
         _read(history, message, index)
+    for answer, media in results:
+        history.answer(answer, media)
     history.close_turn()
     return tuple(history.messages)
 
 
-def _read(history: _History, message: Any, index: int) -> None:
+def _read(history: History, message: Any, index: int) -> None:
     if not isinstance(message, dict):
         raise wrong_type(f"messages[{index}]", "an object with `role` and `content`", message)
     role = message.get("role")
@@ -53,7 +52,7 @@ def _read(history: _History, message: Any, index: int) -> None:
     raise invalid(param, f"`{param}` must be one of: system, developer, user, assistant, tool.")
 
 
-def _read_plain(history: _History, message: Json, index: int) -> None:
+def _read_plain(history: History, message: Json, index: int) -> None:
     content = message.get("content")
     if isinstance(content, str):
         return history.say(message)
@@ -78,13 +77,13 @@ def _take_blocks(content: list[Any], kind: str) -> tuple[list[tuple[int, Json]],
     return found, [part for part in content if not (isinstance(part, dict) and part.get("type") == kind)]
 
 
-def _take_result(history: _History, block: Json, param: str) -> None:
+def _take_result(history: History, block: Json, param: str) -> None:
     call_id = text_of(block.get("tool_use_id"), f"{param}.tool_use_id")
     text, media = flatten(block.get("content"), f"{param}.content")
     history.answer({"role": "tool", "tool_call_id": call_id, "content": text}, media)
 
 
-def _read_assistant(history: _History, message: Json, index: int) -> None:
+def _read_assistant(history: History, message: Json, index: int) -> None:
     param = f"messages[{index}]"
     fixed = {key: value for key, value in message.items() if value is not None}
     calls: list[Json] = []
@@ -122,7 +121,7 @@ def _read_blocks(content: list[Any], message: Json, calls: list[Json], param: st
     return parse_parts(rest, f"{param}.content")
 
 
-def _read_tool(history: _History, message: Json, index: int) -> None:
+def _read_tool(history: History, message: Json, index: int) -> None:
     param = f"messages[{index}]"
     call_id = message.get("tool_call_id")
     if call_id is None:
@@ -138,50 +137,3 @@ def _read_tool(history: _History, message: Json, index: int) -> None:
         history.answer(message, media)
     else:
         history.answer({**message, "role": "tool", "tool_call_id": call_id, "content": text}, media)
-
-
-class _History:
-    """The messages so far, and which calls of the last assistant turn still wait for their answers."""
-
-    def __init__(self) -> None:
-        self.messages: list[Json] = []
-        self._open: dict[str, str] = {}
-        self._stubs: dict[str, int] = {}
-        self._media: list[Json] = []
-
-    def say(self, message: Json) -> None:
-        """Add a message that is no tool's answer."""
-        if self._open or self._media:
-            self.close_turn()
-        self.messages.append(message)
-
-    def expect(self, calls: list[Json]) -> None:
-        """These calls must be answered next."""
-        self._open = {call["id"]: call["function"]["name"] for call in calls}
-
-    def call_for(self, name: object) -> str | None:
-        """The first waiting call of this name, else the first waiting call."""
-        for call_id, waiting in self._open.items():
-            if waiting == name:
-                return call_id
-        return next(iter(self._open), None)
-
-    def answer(self, message: Json, media: list[Json]) -> None:
-        """Add a tool's answer; one that comes late takes the place kept for it; one to no call is dropped.
-        Its images go into a user message after the turn: tool messages are text at most providers."""
-        call_id = message["tool_call_id"]
-        if self._open.pop(call_id, None) is not None:
-            self.messages.append(message)
-            self._media += media
-        elif (place := self._stubs.pop(call_id, None)) is not None:
-            self.messages[place] = message
-
-    def close_turn(self) -> None:
-        """Answer what was left unanswered, then show what the tools' answers held beside text."""
-        for call_id in self._open:
-            self._stubs[call_id] = len(self.messages)
-            self.messages.append({"role": "tool", "tool_call_id": call_id, "content": NO_OUTPUT})
-        self._open = {}
-        if self._media:
-            self.messages.append({"role": "user", "content": self._media})
-            self._media = []

@@ -34,13 +34,23 @@ def parse_tools(body: Json) -> tuple[Json, ...]:
     return tuple(found)
 
 
+def custom_tool_names(body: Json) -> frozenset[str]:
+    """The names of the free-text tools among the (already parsed) tools of a body."""
+    tools = body.get("tools") or ()
+    return frozenset(_name_in(tool, "tools") for tool in tools if _is_custom(tool))
+
+
+def _is_custom(tool: Json) -> bool:
+    return tool.get("type") == "custom" and not isinstance(tool.get("input_schema"), dict)
+
+
 def _function_tool(tool: Json, param: str) -> Json | None:
     function, kind = tool.get("function"), tool.get("type")
     if isinstance(function, dict) and kind in (None, "function"):
         return _nested(tool, function, param)
     if isinstance(tool.get("input_schema"), dict) and kind in (None, "custom", "function"):
         return _flat(tool, tool["input_schema"], param)
-    if kind == "custom":
+    if _is_custom(tool):
         return _custom(tool, param)
     if kind in (None, "function"):
         if "function" in tool:
