@@ -9,10 +9,18 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 
-from fastproxy.errors import ProxyError
-from fastproxy.wire.openai.embeddings import EmbeddingsRequest, parse_embeddings_request, render_embeddings
+from fastproxy.errors import ProxyError, UpstreamError
+from fastproxy.wire.events import Usage
+from fastproxy.wire.openai.embeddings import (
+    EmbeddingsRequest,
+    parse_embeddings_request,
+    pass_embeddings,
+    render_embeddings,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +86,25 @@ def test_a_big_endian_machine_swaps_its_bytes(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "byteorder", "big")
     (item,) = orjson.loads(render_embeddings([[0.5]], "m", 1, "base64"))["data"]
     assert base64.b64decode(item["embedding"]) == native[::-1]
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [({"prompt_tokens": 7}, Usage(7, 0, 7)), ({"prompt_tokens": -1}, None), ({}, None), (None, None)],
+)
+def test_an_answer_passes_under_the_name_that_was_asked_for(usage: Any, counted: Usage | None) -> None:
+    data = [{"object": "embedding", "index": 0, "embedding": "AAAA"}]
+    body, found = pass_embeddings(orjson.dumps({"model": "theirs", "data": data, "usage": usage}), "mine")
+    assert orjson.loads(body) == {"model": "mine", "data": data, "usage": usage}
+    assert found == counted
+
+
+def test_an_error_in_a_good_status_is_an_error() -> None:
+    with pytest.raises(UpstreamError, match="their words"):
+        pass_embeddings(b'{"error":{"message":"their words"}}', "m")
+
+
+@given(st.binary() | st.sampled_from([b"[]", b"{}", b'{"data":{}}', b'{"data":null}', b"1"]))
+def test_any_other_bytes_are_an_upstream_error(body: bytes) -> None:
+    with pytest.raises(UpstreamError):
+        pass_embeddings(body, "m")
