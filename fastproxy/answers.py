@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Exchange
@@ -65,9 +66,7 @@ def _whole_answer(exchange: Exchange, provider: Provider, request: ChatRequest, 
     if provider.native_response and exchange.speaks(provider):
         return provider.native_response(request, body)
     completion = provider.parse_response(request, body)
-    rendered = exchange.surface.render_completion(
-        completion, exchange.id, exchange.created, exchange.route.model
-    )
+    rendered = exchange.surface.render_completion(completion, exchange.head, exchange.request)
     finish = completion.choices[0].native_finish if completion.choices else ""
     return WholeAnswer(rendered, completion.usage, finish, completion.carries)
 
@@ -104,7 +103,7 @@ class StreamedAnswer:
             failure = error
             if not (sink.started and isinstance(error, ProxyError)):
                 raise
-            await sink.write(self.exchange.surface.stream_error(error))
+            await sink.write(self.exchange.surface.stream_error(self.exchange.head, error))
         finally:
             await self._close(failure)
 
@@ -122,7 +121,10 @@ class StreamedAnswer:
     async def _answer(self, sink: Sink) -> None:
         exchange, record = self.exchange, self.exchange.record
         heartbeat = Heartbeat(
-            sink, self._headers, exchange.surface.heartbeat, exchange.policy.heartbeat_seconds
+            sink,
+            self._headers,
+            partial(exchange.surface.heartbeat, exchange.head, exchange.request),
+            exchange.policy.heartbeat_seconds,
         )
         try:
             self._relay = relay = await self._attempts.first_success(
@@ -165,9 +167,7 @@ class StreamedAnswer:
         exchange = self.exchange
         if provider.native_stream and exchange.speaks(provider):
             return provider.native_stream(request)
-        renderer = exchange.surface.renderer(
-            exchange.id, exchange.created, exchange.route.model, request.include_usage
-        )
+        renderer = exchange.surface.renderer(exchange.head, request)
         return RenderedStream(provider.translate_stream(request), renderer)
 
     def _headers(self) -> Headers:
@@ -185,12 +185,14 @@ class StreamedAnswer:
 
 
 class Heartbeat:
-    """Keeps a connection alive until the first content: after a while the headers go out, then comments.
+    """Keeps a connection alive until the first content: after a while the headers go out, then beats.
 
     It costs one timer where the answer comes in time, and a task only where it does not.
     """
 
-    def __init__(self, sink: Sink, headers: Callable[[], Headers], beat: bytes, seconds: float) -> None:
+    def __init__(
+        self, sink: Sink, headers: Callable[[], Headers], beat: Callable[[], bytes], seconds: float
+    ) -> None:
         self._sink, self._headers, self._beat, self._seconds = sink, headers, beat, seconds
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
@@ -202,7 +204,7 @@ class Heartbeat:
     async def _send(self) -> None:
         if not self._sink.started:
             await self._sink.start(self._headers())
-        await self._sink.write(self._beat)
+        await self._sink.write(self._beat())
         self._timer = self._loop.call_later(self._seconds, self._due)
 
     async def stop(self) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from dataclasses import dataclass, field
 
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.http import HttpRequest
+from fastproxy.ids import unique
 from fastproxy.observability.record import RequestRecord
 from fastproxy.providers.contract import Provider
 from fastproxy.types import Caller, ChatRequest, Deployment, Headers, Json, Route, UpstreamRequest
+from fastproxy.wire.answer import Head
 from fastproxy.wire.surface import Surface
 
 
@@ -40,15 +41,15 @@ class Exchange:
     policy: Policy
     headers: Headers
     """Headers that are passed on to whichever provider answers."""
-    id: str = field(init=False)
-    created: int = field(default_factory=lambda: int(time.time()))
+    head: Head = field(init=False)
 
     def __post_init__(self) -> None:
-        self.id = self.surface.id_prefix + secrets.token_hex(12)
+        self.head = Head(unique(self.surface.id_prefix), int(time.time()), self.route.model)
 
     def speaks(self, provider: Provider) -> bool:
-        """Whether the provider's wire format is the client's own, so that bytes pass through."""
-        return provider.native_surface == self.surface.name
+        """Whether the provider's wire format is the client's own, so that bytes pass through. Calls of custom
+        tools must be written anew."""
+        return provider.native_surface == self.surface.name and not self.request.custom_tools
 
     def build(self, provider: Provider, request: ChatRequest, deployment: Deployment) -> UpstreamRequest:
         """What is sent to a deployment. Raises ProxyError."""

@@ -68,8 +68,8 @@ class ChatRequest:
     recalled: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     """What `continuity.py` remembered for this conversation: (carry kind, key) -> value."""
     custom_tools: frozenset[str] = frozenset()
-    """Those of `tools` that the client offered as free-text (`type: "custom"`) tools: functions with one string,
-    `input`, on the way out; surfaces give the client that string alone."""
+    """Those of `tools` that the client offered as free-text (`type: "custom"`) tools: to a model they are
+    functions with one string, `input`; a surface gives the client that string alone."""
     context_window: int | None = None
     """`UpstreamRequest.context_window` of the request that is being answered, so that a reader of the
     answer can tell that the prompt was cut; None: unknown."""

@@ -14,6 +14,21 @@ from fastproxy.errors import UpstreamError
 from fastproxy.wire.events import CONTENT, Carry, Event, Fault, Finish, Translator, Usage
 
 
+@dataclass(slots=True)
+class Head:
+    """What all bytes of one answer agree on, whichever attempt they come from."""
+
+    id: str
+    created: int
+    """Unix seconds."""
+    model: str
+    """The name that was asked for."""
+    beats: int = 0
+    """Heartbeats so far, where they are events of the answer itself."""
+    begun: bool = False
+    """The answer's own events have begun, so that no more heartbeats may come between them."""
+
+
 class AnswerStream(Protocol):
     """One streamed answer. After `fault` is set nothing more is fed."""
 

@@ -8,19 +8,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fastproxy.wire.answer import Renderer
 from fastproxy.wire.events import Completion, Event, Finish, ToolDelta
 from fastproxy.wire.openai.custom_input import InputReader, read_input
 
 
-class CustomCalls:
-    """Changes the events of one answer."""
+class CustomCallsRenderer:
+    """Renders the events of one answer by another renderer (a `Renderer`)."""
 
-    def __init__(self, names: frozenset[str]) -> None:
-        self._names = names
+    def __init__(self, renderer: Renderer, names: frozenset[str]) -> None:
+        self._renderer, self._names = renderer, names
         self._readers: dict[tuple[int, int], InputReader] = {}
 
-    def unwrap(self, events: Sequence[Event]) -> list[Event]:
-        """The events, custom calls' arguments as text; what was not known before a Finish comes before it."""
+    def render(self, events: Sequence[Event]) -> bytes:
+        """The bytes of these events, custom calls' arguments as text."""
+        return self._renderer.render(self._unwrapped(events))
+
+    def end(self) -> bytes:
+        """The bytes that end a whole answer."""
+        return self._renderer.end()
+
+    def _unwrapped(self, events: Sequence[Event]) -> list[Event]:
+        """What of a call's text was not known before the Finish comes right before it."""
         made: list[Event] = []
         for event in events:
             if isinstance(event, ToolDelta):
