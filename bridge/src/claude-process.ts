@@ -44,6 +44,8 @@ export class ClaudeProcess {
   #partial: string[] = [];
   #partialLength = 0;
   #stderr = "";
+  /** Once is enough, and later the number may be somebody else's. */
+  #killed = false;
 
   constructor(around: Surroundings, model: string, system?: string) {
     this.model = model;
@@ -120,7 +122,8 @@ export class ClaudeProcess {
   }
 
   kill(): void {
-    if (this.ended || this.pid === undefined) return;
+    if (this.#killed || this.ended || this.pid === undefined) return;
+    this.#killed = true;
     this.#listener = () => undefined;
     killGroup(this.pid);
     this.#child.stdout.destroy();

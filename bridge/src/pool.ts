@@ -108,7 +108,7 @@ export class Pool {
     const choices: [ClaudeProcess | undefined, Origin][] = [
       [ready(free.filter((spare) => spare.model === model && spare.system === system)), "bound"],
       [ready(own) ?? own[0], "warm"],
-      [this.#capabilities.model ? ready(unbound) : undefined, "rebound"],
+      [this.#capabilities.model ? (ready(unbound) ?? unbound[0]) : undefined, "rebound"],
     ];
     const [claude, origin] = choices.find(([spare]) => spare !== undefined) ?? [undefined, "cold" as const];
     if (claude) {

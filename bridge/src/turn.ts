@@ -111,6 +111,7 @@ class Turn {
     if (!this.#started || event.type === "message_stop") return false;
     const stopped = event.type === "message_delta" && asObject(event.delta).stop_reason;
     if (event.type === "message_delta" && !stopped) return false;
+    if (stopped) this.#claude.kill();
     this.#pass(event);
     if (stopped) this.#pass({ type: "message_stop" });
     return Boolean(stopped);

@@ -17,6 +17,8 @@ import { request } from "node:http";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
+/** The real one takes 20 to 50 ms from one request to the next. */
+const PAUSE_BEFORE_ASKING_AGAIN_MS = 15;
 const script = JSON.parse(process.env.FAKE_CLAUDE ?? "{}");
 const argument = (name) => process.argv[process.argv.indexOf(name) + 1];
 const session = randomUUID();
@@ -71,6 +73,7 @@ async function turn() {
   for (let again = 0; again < 4; again += 1) {
     const stop = await ask(body);
     if (stop !== "max_tokens") return;
+    await sleep(PAUSE_BEFORE_ASKING_AGAIN_MS);
     body.messages = [...body.messages, { role: "user", content: "Output token limit hit. Resume directly." }];
   }
 }
