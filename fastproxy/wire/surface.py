@@ -68,10 +68,8 @@ CHAT = Surface(
 MESSAGES = Surface(
     name="messages",
     parse=parse_messages_request,
-    render_completion=lambda completion, head, _request: render_message(
-        completion, head.id, head.created, head.model
-    ),
-    renderer=lambda head, request: MessagesRenderer(head.id, head.created, head.model, request.include_usage),
+    render_completion=lambda completion, head, _request: render_message(completion, head),
+    renderer=lambda head, _request: MessagesRenderer(head),
     render_error=envelope.render_error,
     stream_error=lambda _head, error: envelope.stream_error(error),
     id_prefix="msg_",

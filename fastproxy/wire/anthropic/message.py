@@ -8,6 +8,7 @@ from __future__ import annotations
 import orjson
 
 from fastproxy.types import Json
+from fastproxy.wire.answer import Head
 from fastproxy.wire.anthropic.turns import call_input
 from fastproxy.wire.events import Choice, Completion, Usage
 
@@ -23,23 +24,23 @@ _STOP_REASONS = {
 }
 
 
-def render_message(completion: Completion, id: str, created: int, model: str) -> bytes:  # noqa: A002
+def render_message(completion: Completion, head: Head) -> bytes:
     """The `message` body of a whole answer."""
     choice = completion.choices[0] if completion.choices else Choice()
-    message = empty_message(id, model)
+    message = empty_message(head)
     message["content"] = _content(choice)
     message["stop_reason"] = stop_reason(choice.finish_reason, bool(choice.refusal))
     message["usage"] = usage_json(completion.usage)
     return orjson.dumps(message)
 
 
-def empty_message(id: str, model: str) -> Json:  # noqa: A002
+def empty_message(head: Head) -> Json:
     """A message that has only begun."""
     return {
-        "id": id,
+        "id": head.id,
         "type": "message",
         "role": "assistant",
-        "model": model,
+        "model": head.model,
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,

@@ -14,6 +14,7 @@ import orjson
 
 from fastproxy.errors import UpstreamError
 from fastproxy.types import Json
+from fastproxy.wire.answer import Head
 from fastproxy.wire.anthropic.envelope import stream_error
 from fastproxy.wire.anthropic.message import (
     SIGNATURE,
@@ -77,8 +78,8 @@ class _Block:
 class MessagesRenderer:
     """Renders the events of one answer. One object a stream."""
 
-    def __init__(self, id: str, created: int, model: str, include_usage: bool) -> None:  # noqa: A002
-        self._start = _event("message_start", message=empty_message(id, model))
+    def __init__(self, head: Head) -> None:
+        self._start = _event("message_start", message=empty_message(head))
         self._begun = False
         self._failed = False
         self._blocks: list[_Block] = []

@@ -7,12 +7,13 @@ import pytest
 from anthropic.types import Message
 
 from fastproxy.types import Json
+from fastproxy.wire.answer import Head
 from fastproxy.wire.anthropic.message import SIGNATURE, render_message, usage_json
 from fastproxy.wire.events import Choice, Completion, ToolCall, Usage
 
 
 def rendered(completion: Completion) -> Json:
-    body: Json = orjson.loads(render_message(completion, "msg_1", 7, "m"))
+    body: Json = orjson.loads(render_message(completion, Head("msg_1", 7, "m")))
     Message.model_validate(body)
     return body
 

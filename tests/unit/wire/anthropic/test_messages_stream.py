@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from fastproxy.errors import ErrorKind, UpstreamError
+from fastproxy.wire.answer import Head
 from fastproxy.wire.anthropic.message import SIGNATURE
 from fastproxy.wire.anthropic.messages_stream import MessagesRenderer
 from fastproxy.wire.events import (
@@ -33,12 +34,13 @@ from fastproxy.wire.events import (
 from fastproxy.wire.sse import SseDecoder
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "anthropic"
+HEAD = Head("msg_1", 7, "m")
 TYPED: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 BROKEN = Fault(UpstreamError(ErrorKind.OVERLOADED, "box is too busy."))
 
 
 def rendered(events: Sequence[Event]) -> bytes:
-    renderer = MessagesRenderer("msg_1", 7, "gemini-2.5-pro", True)
+    renderer = MessagesRenderer(Head("msg_1", 7, "gemini-2.5-pro"))
     return b"".join([*(renderer.render([event]) for event in events), renderer.end()])
 
 
@@ -114,7 +116,7 @@ def test_the_sdk_reads_thoughts_text_and_parallel_calls() -> None:
 
 
 def test_nothing_is_sent_before_there_is_content() -> None:
-    renderer = MessagesRenderer("msg_1", 7, "m", True)
+    renderer = MessagesRenderer(HEAD)
     assert renderer.render([Delta(""), Carry("k", "c", "v"), Annotations(({"a": 1},))]) == b""
     assert renderer.render([Delta("a")]).startswith(b"event: message_start\n")
 
@@ -154,13 +156,13 @@ def test_calls_whose_pieces_alternate_come_one_after_the_other() -> None:
 
 
 def test_a_call_streams_while_it_is_made() -> None:
-    renderer = MessagesRenderer("msg_1", 7, "m", True)
+    renderer = MessagesRenderer(HEAD)
     renderer.render([ToolDelta(0, "", "c0", "f")])
     assert b'"partial_json":"{\\"a\\""' in renderer.render([ToolDelta(0, '{"a"')])
 
 
 def test_a_fault_ends_the_stream_with_an_error_event_and_nothing_after_it() -> None:
-    renderer = MessagesRenderer("msg_1", 7, "m", True)
+    renderer = MessagesRenderer(HEAD)
     renderer.render([Delta("a")])
     error = renderer.render([BROKEN, Delta("b")])
     assert decoded(error) == [
