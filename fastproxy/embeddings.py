@@ -7,6 +7,7 @@ passes; the others get texts and give vectors.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from fastproxy.errors import ErrorKind, ProxyError, UpstreamError
 from fastproxy.observability.record import RequestRecord
@@ -60,8 +61,9 @@ async def embed(
         return rendered, Usage(tokens, 0, tokens)
 
     envelope = ChatRequest(route.model, messages=())  # what the attempts note about a request: its repairs
+    alone = replace(route, deployments=route.deployments[:1])  # another model's vectors mean something else
     answer, record.usage = await attempts.first_success(
-        route, envelope, record, read, lambda _request: None, headers, build
+        alone, envelope, record, read, lambda _request: None, headers, build
     )
     return answer
 

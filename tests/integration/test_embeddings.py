@@ -189,13 +189,15 @@ def test_an_error_of_the_provider_is_an_openai_error(
     "answer",
     [{"json": {"embeddings": [[1.0]]}}, {"json": {"embeddings": "x"}}, {"body": "<html>"}, {"json": {}}],
 )
-def test_an_answer_without_a_vector_for_each_text_is_a_bad_response(
+def test_an_answer_without_a_vector_for_each_text_is_a_bad_response_and_the_next_is_not_harmed(
     client: openai.OpenAI, mock: MockUpstream, answer: dict[str, Any]
 ) -> None:
     mock.script(answer, path="/api/embed")
     with pytest.raises(openai.InternalServerError) as caught:
         client.embeddings.create(model=OLLAMA, input=["one", "two"])
     assert (caught.value.status_code, caught.value.code) == (502, "bad_response")
+    script(mock, OLLAMA)
+    assert len(client.embeddings.create(model=OLLAMA, input=["one", "two"]).data) == 2
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/embeddings", "/v1/v1/embeddings"])
