@@ -58,9 +58,8 @@ class MessagesPassthrough:
             return b""
         if self.has_content and _holds_blocks_only(whole):
             return whole
-        blocks = whole.split(b"\n\n")
-        passed = [self._pass(block) for block in blocks]
-        return whole if passed == blocks and all(blocks[:-1]) else _joined(passed)
+        passed = _joined([self._pass(block.strip(b"\n")) for block in whole.split(b"\n\n")])
+        return whole if passed == whole else passed
 
     def end(self) -> bytes:
         """The last event, and the end marker if the provider forgot it; an error if the answer broke off."""
@@ -156,7 +155,9 @@ def pass_message(source: Source, request: ChatRequest, body: bytes) -> WholeAnsw
 
 
 def _holds_blocks_only(events: bytes) -> bool:
-    return events.startswith(_BLOCK) and events.count(b"\n\n") == events.count(_NEXT_BLOCK) + 1
+    if not events.startswith(_BLOCK) or b"\n\n\n" in events:
+        return False
+    return events.count(b"\n\n") == events.count(_NEXT_BLOCK) + 1
 
 
 def _joined(blocks: list[bytes]) -> bytes:
