@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from fastproxy import __version__
-from fastproxy.api import chat, docs, embeddings, health, messages, metrics, models
+from fastproxy.api import chat, docs, embeddings, health, messages, metrics, models, responses
 from fastproxy.asgi import RobynAsgi, create_robyn, registered
 from fastproxy.auth import Authenticator
 from fastproxy.catalogue import Catalogue
@@ -79,6 +79,12 @@ class App:
         embeddings_handler = embeddings.handler(self.pipeline)
         for path in embeddings.PATHS:
             app.add_route("POST", path, embeddings_handler)
+        responses_handler = responses.handler(self.pipeline)
+        stored_response_handler = responses.stored_handler(self.authenticator)
+        for path in responses.PATHS:
+            app.add_route("POST", path, responses_handler)
+            app.add_route("GET", f"{path}/*id", stored_response_handler)
+            app.add_route("DELETE", f"{path}/*id", stored_response_handler)
         for base in models.BASES:
             app.add_route("GET", base, models.list_handler(self.authenticator, self.catalogue))
             app.add_route("GET", f"{base}/*model", models.one_handler(self.authenticator, self.catalogue))

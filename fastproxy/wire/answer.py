@@ -23,10 +23,10 @@ class Head:
     """Unix seconds."""
     model: str
     """The name that was asked for."""
-    beats: int = 0
-    """Heartbeats so far, where they are events of the answer itself."""
-    begun: bool = False
-    """The answer's own events have begun, so that no more heartbeats may come between them."""
+    number: int = 0
+    """The next event's, where a surface numbers its events."""
+    beaten: int = 0
+    """How many of these were heartbeats: sent already, whichever attempt answers in the end."""
 
 
 class AnswerStream(Protocol):

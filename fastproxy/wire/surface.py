@@ -13,9 +13,11 @@ from fastproxy.wire.anthropic.message import render_message
 from fastproxy.wire.anthropic.messages_request import outline, parse_messages_request
 from fastproxy.wire.anthropic.messages_stream import MessagesRenderer
 from fastproxy.wire.events import Completion
+from fastproxy.wire.openai import responses_render
 from fastproxy.wire.openai.chat_render import ChatRenderer, render_completion, render_error, stream_error
 from fastproxy.wire.openai.chat_request import parse_chat
 from fastproxy.wire.openai.custom_calls import CustomCallsRenderer, unwrap_completion
+from fastproxy.wire.openai.responses_request import parse_responses
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +78,14 @@ MESSAGES = Surface(
     heartbeat=lambda _head, _request: b'event: ping\ndata: {"type":"ping"}\n\n',
     outline=outline,
     id_header="request-id",
+)
+RESPONSES = Surface(
+    name="responses",
+    parse=parse_responses,
+    render_completion=responses_render.render_response,
+    renderer=responses_render.ResponsesRenderer,
+    render_error=render_error,
+    stream_error=responses_render.stream_error,
+    id_prefix="resp_",
+    heartbeat=responses_render.heartbeat,
 )
