@@ -281,6 +281,79 @@ export interface Error {
   };
 }
 
+/** A content block of Anthropic's, with the fields of its type. */
+export interface MessagesBlock {
+  /** text, image, tool_use, tool_result, thinking, document, ... */
+  type: string;
+}
+
+export interface MessagesTurn {
+  role: "user" | "assistant";
+  content: string | MessagesBlock[];
+}
+
+/** Anthropic's Messages request. It passes untouched to a Claude, and is translated for other models. */
+export interface MessagesRequest {
+  /** A name of GET /v1/models, or an alias of the configuration. */
+  model: string;
+  messages: MessagesTurn[];
+  system?: string | MessagesBlock[];
+  tools?: Record<string, unknown>[];
+  tool_choice?: Record<string, unknown>;
+  thinking?: Record<string, unknown>;
+  /** Limit of the answer's length. */
+  max_tokens: number;
+  stream?: boolean;
+  temperature?: number;
+  top_p?: number;
+  top_k?: number;
+  stop_sequences?: string[];
+  metadata?: Record<string, unknown>;
+}
+
+export interface CountTokensRequest {
+  /** A name of GET /v1/models, or an alias of the configuration. */
+  model: string;
+  messages: MessagesTurn[];
+  system?: string | MessagesBlock[];
+  tools?: Record<string, unknown>[];
+  tool_choice?: Record<string, unknown>;
+  thinking?: Record<string, unknown>;
+}
+
+export interface AnthropicMessage {
+  id: string;
+  type: "message";
+  role: "assistant";
+  model: string;
+  content: MessagesBlock[];
+  stop_reason: string | null;
+  stop_sequence?: string | null;
+  usage: {
+    input_tokens: number;
+    output_tokens: number;
+  };
+}
+
+export interface MessagesEvent {
+  /** message_start, content_block_delta, ..., ping, error. */
+  type: string;
+}
+
+export interface TokenCount {
+  input_tokens: number;
+}
+
+/** Anthropic's error envelope: for these paths, and for clients that send `anthropic-version`. */
+export interface AnthropicError {
+  type: "error";
+  error: {
+    type: string;
+    message: string;
+  };
+  request_id?: string;
+}
+
 export interface CreateChatCompletion {
   path: "/v1/chat/completions";
   method: "POST";
@@ -320,6 +393,48 @@ export interface CreateEmbedding {
     502: Error;
     503: Error;
     504: Error;
+  };
+}
+
+export interface CreateMessage {
+  path: "/v1/messages";
+  method: "POST";
+  body: MessagesRequest;
+  answers: {
+    200: AnthropicMessage | string;
+    400: AnthropicError;
+    401: AnthropicError;
+    403: AnthropicError;
+    404: AnthropicError;
+    408: AnthropicError;
+    413: AnthropicError;
+    415: AnthropicError;
+    429: AnthropicError;
+    500: AnthropicError;
+    502: AnthropicError;
+    503: AnthropicError;
+    504: AnthropicError;
+  };
+}
+
+export interface CountTokens {
+  path: "/v1/messages/count_tokens";
+  method: "POST";
+  body: CountTokensRequest;
+  answers: {
+    200: TokenCount;
+    400: AnthropicError;
+    401: AnthropicError;
+    403: AnthropicError;
+    404: AnthropicError;
+    408: AnthropicError;
+    413: AnthropicError;
+    415: AnthropicError;
+    429: AnthropicError;
+    500: AnthropicError;
+    502: AnthropicError;
+    503: AnthropicError;
+    504: AnthropicError;
   };
 }
 
@@ -366,6 +481,22 @@ export interface GetReadiness {
   answers: {
     200: Status;
     503: Status;
+  };
+}
+
+export interface GetRoot {
+  path: "/";
+  method: "GET";
+  answers: {
+    200: Status;
+  };
+}
+
+export interface GetHello {
+  path: "/api/hello";
+  method: "GET";
+  answers: {
+    200: Status;
   };
 }
 

@@ -29,14 +29,8 @@ DEMO_MODELS = (
     "demo-error-503",
     "demo-error-midstream",
 )
-_PATHS = (
-    "/v1/chat/completions",
-    "/v1/embeddings",
-    "/v1/models",
-    "/v1/models/demo-echo",
-    "/health",
-    "/metrics",
-)
+_ASKING = ("/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/embeddings")
+_PATHS = (*_ASKING, "/v1/models", "/v1/models/a", "/health", "/metrics")
 _METHODS = ("POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "CONNECT", "PRI", "post", "")
 _TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 _HISTORY: list[dict[str, Any]] = [
@@ -142,8 +136,8 @@ class Attacker:
 
     def _framed(self, body: bytes) -> tuple[bytes, bool]:
         choice, chance = self._random.choice, self._random.random
-        path = _PATHS[0] if chance() < 0.8 else choice(_PATHS)
-        method = ("POST" if path in _PATHS[:2] else "GET") if chance() < 0.95 else choice(_METHODS)
+        path = _ASKING[chance() < 0.3] if chance() < 0.8 else choice(_PATHS)
+        method = ("POST" if path in _ASKING else "GET") if chance() < 0.95 else choice(_METHODS)
         headers = ["host: localhost", "content-type: application/json", "connection: close"]
         for header in [choice(_HEADERS) for _ in range(choice((0, 0, 0, 0, 1, 3)))]:
             known = [name.partition(":")[0] for name in headers]

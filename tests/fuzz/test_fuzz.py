@@ -40,6 +40,9 @@ CONFIG = """
 [server]
 max_body_bytes = 1000000
 log_level = "error"
+[providers.demo]
+max_retries = 0
+breaker_failure_threshold = 0
 """
 SCHEMA = schemathesis.openapi.from_dict(make_document(registered_routes()))
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]

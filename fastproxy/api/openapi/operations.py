@@ -39,9 +39,9 @@ def _good(content: Json, description: str) -> Json:
     return {"200": {"description": description, "content": content}}
 
 
-def _refusals(*statuses: str) -> Json:
+def _refusals(*statuses: str, envelope: str = "Error") -> Json:
     return {
-        status: {"description": _REFUSALS[status], "content": _json("Error")}
+        status: {"description": _REFUSALS[status], "content": _json(envelope)}
         for status in statuses or _REFUSALS
     }
 
@@ -52,7 +52,9 @@ def _headers() -> Json:
     }
 
 
-def _post(summary: str, operation: str, request: str, answer: Json, description: str = "") -> Json:
+def _post(
+    summary: str, operation: str, request: str, answer: Json, description: str = "", envelope: str = "Error"
+) -> Json:
     """An operation that asks a provider."""
     good = {**answer, "headers": _headers()}
     return {
@@ -63,7 +65,7 @@ def _post(summary: str, operation: str, request: str, answer: Json, description:
             "tags": ["models"],
             "security": [{"key": []}, {}],
             "requestBody": {"required": True, "content": _json(request)},
-            "responses": {"200": good, **_refusals()},
+            "responses": {"200": good, **_refusals(envelope=envelope)},
         }
     }
 
@@ -103,6 +105,30 @@ _EMBED = _post(
     "EmbeddingsRequest",
     {"description": "One vector for each text.", "content": _json("Embeddings")},
 )
+_MESSAGES = _post(
+    "Talk with a model in Anthropic's words",
+    "createMessage",
+    "MessagesRequest",
+    {
+        "description": "The whole answer; with `stream` its events.",
+        "content": {
+            **_json("AnthropicMessage"),
+            "text/event-stream": {
+                "schema": text("Events `event: TYPE`, `data: ` + MessagesEvent."),
+                "x-event-schema": ref("MessagesEvent"),
+            },
+        },
+    },
+    "Anthropic's Messages API for every provider.",
+    "AnthropicError",
+)
+_COUNT = _post(
+    "Count the tokens of a Messages body",
+    "countTokens",
+    "CountTokensRequest",
+    {"description": "Counted by Anthropic, else estimated.", "content": _json("TokenCount")},
+    envelope="AnthropicError",
+)
 _ONE_MODEL = _get(
     "One model",
     "retrieveModel",
@@ -123,6 +149,8 @@ _TEXT = {"text/plain": {"schema": text()}}
 OPERATIONS: Mapping[str, Json] = {
     "/v1/chat/completions": _CHAT,
     "/v1/embeddings": _EMBED,
+    "/v1/messages": _MESSAGES,
+    "/v1/messages/count_tokens": _COUNT,
     "/v1/models": _get(
         "The models that this key may use",
         "listModels",
@@ -153,6 +181,16 @@ OPERATIONS: Mapping[str, Json] = {
             "503": {"description": "Shutting down.", "content": _json("Status")},
         },
         open_to_all=True,
+    ),
+    "/": _get(
+        "Whether anybody is there",
+        "getRoot",
+        "operation",
+        _good(_json("Status"), "For clients that ask before they begin."),
+        open_to_all=True,
+    ),
+    "/api/hello": _get(
+        "Whether anybody is there", "getHello", "operation", _good(_json("Status"), "As /."), open_to_all=True
     ),
     "/metrics": _get(
         "Metrics in Prometheus' text format", "getMetrics", "operation", _good(_TEXT, "All metrics.")
