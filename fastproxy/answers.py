@@ -10,10 +10,11 @@ from functools import partial
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Exchange
 from fastproxy.http import Reply, Sink
+from fastproxy.observability.record import RequestRecord
 from fastproxy.providers.contract import Provider
 from fastproxy.relay import Relay
 from fastproxy.resilience.attempts import Attempts
-from fastproxy.resilience.deadline import Watchdog
+from fastproxy.resilience.turns import Turn
 from fastproxy.types import Caller, ChatRequest, Deployment, Headers
 from fastproxy.upstream.contract import UpstreamResponse
 from fastproxy.wire.answer import AnswerStream, RenderedStream, WholeAnswer
@@ -37,7 +38,7 @@ async def whole(exchange: Exchange, attempts: Attempts, keep: Keep) -> Reply:
         _deployment: Deployment,
         request: ChatRequest,
         response: UpstreamResponse,
-        _watchdog: Watchdog,
+        _turn: Turn,
     ) -> WholeAnswer:
         began = time.monotonic()
         body = await response.read_all(MAX_ANSWER_BYTES)
@@ -83,6 +84,7 @@ class StreamedAnswer:
     ) -> None:
         self.exchange, self._attempts, self._keep, self._leave = exchange, attempts, keep, leave
         self._relay: Relay | None = None
+        self._turn: Turn | None = None
         self._task: asyncio.Task[None] | None = None
         self._cut = False
 
@@ -140,7 +142,7 @@ class StreamedAnswer:
             await heartbeat.stop()
         record.answered, record.status = time.monotonic(), 200
         if sink.started:  # the headers left with a heartbeat: who answers is told in a comment
-            await sink.write(b": x-fastproxy-provider: %b\n" % record.provider.encode())
+            await sink.write(_who_answers(record))
         else:
             await sink.start(self._headers())
         await relay.pump(sink)
@@ -151,16 +153,18 @@ class StreamedAnswer:
         deployment: Deployment,
         request: ChatRequest,
         response: UpstreamResponse,
-        watchdog: Watchdog,
+        turn: Turn,
     ) -> Relay:
         async def keep(carries: Sequence[Carry]) -> None:
             await self._keep(self.exchange.caller, carries)
 
-        relay = Relay(response, self._stream(provider, request), watchdog, deployment, keep)
+        relay = Relay(response, self._stream(provider, request), turn.watchdog, deployment, keep)
         try:
             await relay.first()
         finally:
             self.exchange.record.waited_seconds += relay.waited_seconds
+        turn.began()
+        self._turn = turn
         return relay
 
     def _stream(self, provider: Provider, request: ChatRequest) -> AnswerStream:
@@ -181,7 +185,15 @@ class StreamedAnswer:
                 record.bytes_out = relay.bytes_out
                 await relay.aclose()
         finally:
+            if self._turn is not None:
+                self._turn.end(failure)
             self._leave(self, failure)
+
+
+def _who_answers(record: RequestRecord) -> bytes:
+    """The comment that stands for the headers which had to leave before anybody knew."""
+    told = f"x-fastproxy-provider: {record.provider}; x-fastproxy-model: {record.model}"
+    return f": {told}; x-fastproxy-attempts: {record.attempts}\n".encode()
 
 
 class Heartbeat:

@@ -17,13 +17,17 @@ from fastproxy.continuity import Continuity, open_store
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Policy
 from fastproxy.http import HttpRequest, Reply
-from fastproxy.observability.logging import request_fields
+from fastproxy.observability.journal import Journal
+from fastproxy.observability.logging import request_writer
 from fastproxy.observability.metrics import Metrics
-from fastproxy.observability.record import RequestRecord
+from fastproxy.observability.record import MAX_NAME
 from fastproxy.pipeline import Pipeline
 from fastproxy.providers import PROVIDERS
 from fastproxy.resilience.attempts import Attempts
+from fastproxy.resilience.breaker import Breakers, State
+from fastproxy.resilience.turns import Turns
 from fastproxy.routing import Router
+from fastproxy.types import Deployment
 from fastproxy.upstream.client import UpstreamClient
 from fastproxy.upstream.credentials import Credentials
 from fastproxy.upstream.discovery import Discovery
@@ -39,10 +43,12 @@ class App:
         server = settings.server
         self._log = structlog.get_logger()
         self.metrics = Metrics(multiprocess_mode=multiprocess)
+        self.journal = Journal(self.metrics.observe, request_writer(server.log_level, server.log_format))
         self.authenticator = Authenticator(settings.auth.keys, insecure=settings.auth.insecure)
         self.router = Router(
             provider_entries(settings, off_reasons),
             rules=route_rules(settings),
+            chain=settings.fallback.chain,
             aliases=settings.aliases,
             default_model=server.default_model,
         )
@@ -51,14 +57,23 @@ class App:
         store = open_store(settings.continuity.storage, settings.continuity.ttl_seconds)
         self.continuity = Continuity(store)
         self.discovery = Discovery(self.router.templates(), PROVIDERS)
-        self.catalogue = Catalogue(self.router, self.discovery, self.credentials.status)
+        self.breakers = Breakers(self._circuit_changed)
+        self.catalogue = Catalogue(
+            self.router, self.discovery, self.credentials.status, circuits=self.breakers.states
+        )
         self.router.known_models = self.catalogue.names
         self.pipeline = Pipeline(
             self.authenticator,
             self.router,
             self.continuity,
-            Attempts(PROVIDERS, self.upstream, self.credentials),
-            self._observe,
+            Attempts(
+                PROVIDERS,
+                self.upstream,
+                self.credentials,
+                turns=Turns(self.breakers),
+                unable=self.catalogue.unable,
+            ),
+            self.journal.add,
             Policy(server.on_unsupported, server.heartbeat_seconds, server.max_in_flight),
         )
         self.asgi = RobynAsgi(
@@ -95,9 +110,7 @@ class App:
         app.add_route(
             "GET",
             "/metrics",
-            metrics.handler(
-                self.metrics, self.pipeline, self.authenticator, is_open=settings.server.metrics_open
-            ),
+            metrics.handler(self._render_metrics, self.authenticator, is_open=settings.server.metrics_open),
         )
         routes: list[tuple[str, str]] = []
         openapi, page = docs.handlers(routes)
@@ -117,10 +130,18 @@ class App:
         await self.credentials.aclose()
         await self.upstream.aclose()
         await self.continuity.aclose()
+        self.journal.flush()
 
-    def _observe(self, record: RequestRecord) -> None:
-        self.metrics.observe(record)
-        self._log.info("request", **request_fields(record))
+    def _circuit_changed(self, deployment: Deployment, state: State) -> None:
+        name = state.name.lower()
+        tell = self._log.warning if state is State.OPEN else self._log.info
+        tell(f"circuit {name}", provider=deployment.provider, model=deployment.model[:MAX_NAME])
+        self.metrics.circuit(deployment.provider, deployment.model, state.value)
+
+    def _render_metrics(self) -> bytes:
+        self.journal.flush()
+        self.metrics.in_flight.set(self.pipeline.in_flight)
+        return self.metrics.render()
 
     def _on_error(self, error: BaseException, request: HttpRequest) -> Reply:
         """The one place where an exception becomes a response."""

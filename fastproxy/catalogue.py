@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from fastproxy.errors import ProxyError
 from fastproxy.routing import ProviderEntry, Router
+from fastproxy.types import ChatRequest, Deployment, Json
 from fastproxy.wire.openai.models import ModelInfo
 
 
@@ -32,8 +33,10 @@ class Catalogue:
         router: Router,
         discovery: Discovering | None = None,
         credentials: Callable[[], Mapping[str, Any]] = dict,
+        circuits: Callable[[], Mapping[str, Mapping[str, str]]] = dict,
     ) -> None:
         self._router, self._discovery, self._credentials = router, discovery, credentials
+        self._circuits = circuits
 
     def models(self) -> list[ModelInfo]:
         """All models that can be called, each name once: the configured ones first, then what was found."""
@@ -56,11 +59,25 @@ class Catalogue:
 
     def providers(self) -> dict[str, Any]:
         """Each provider's state for /health: on, off or not answering, and why. No secrets."""
-        credentials = self._credentials()
+        credentials, circuits = self._credentials(), self._circuits()
         return {
             entry.name: self._state(entry, credentials.get(entry.name))
+            | ({"circuits": dict(circuits[entry.name])} if entry.name in circuits else {})
             for entry in self._router.entries.values()
         }
+
+    def unable(self, deployment: Deployment, request: ChatRequest) -> str:
+        """Why this model cannot do what the request needs; "" where nothing is known against it."""
+        names = (deployment.model, f"{deployment.model}:latest")
+        listed = self._discovery.models(deployment.provider) if self._discovery else ()
+        known = next((model.capabilities for model in listed if model.id in names), None)
+        if known is None:
+            return ""
+        if request.tools and "tools" not in known:
+            return f"{deployment.model} takes no tools"
+        if "vision" not in known and any(_has_image(message) for message in request.messages):
+            return f"{deployment.model} takes no images"
+        return ""
 
     def _own_name(self, entry: ProviderEntry, name: str) -> str:
         """The name that leads to this provider: with the provider's in front where another one takes it."""
@@ -79,3 +96,8 @@ class Catalogue:
             fault = str(credential["last_error"])
         state: dict[str, Any] = {"state": "not answering", "reason": fault} if fault else {"state": "on"}
         return state | ({"credential": dict(credential)} if credential else {})
+
+
+def _has_image(message: Json) -> bool:
+    content = message.get("content")
+    return isinstance(content, list) and any(part.get("type") == "image_url" for part in content)

@@ -14,7 +14,7 @@ from fastproxy.observability.record import RequestRecord
 from fastproxy.providers import PROVIDERS
 from fastproxy.providers.contract import Provider
 from fastproxy.resilience.attempts import Attempts
-from fastproxy.resilience.deadline import Watchdog
+from fastproxy.resilience.turns import Turn
 from fastproxy.routing import Router
 from fastproxy.types import ChatRequest, Deployment, Headers, Json, Route, UpstreamRequest
 from fastproxy.upstream.contract import UpstreamResponse
@@ -42,7 +42,7 @@ async def embed(
         _deployment: Deployment,
         _request: ChatRequest,
         response: UpstreamResponse,
-        _watchdog: Watchdog,
+        _turn: Turn,
     ) -> tuple[bytes, Usage | None]:
         began = time.monotonic()
         answer = await response.read_all(MAX_ANSWER_BYTES)

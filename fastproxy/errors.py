@@ -53,7 +53,7 @@ class ErrorKind(Enum):
     CONNECT_TIMEOUT = ErrorRow(504, "timeout_error", "connect_timeout", True)
     FIRST_TOKEN_TIMEOUT = ErrorRow(504, "timeout_error", "first_token_timeout", True)
     IDLE_TIMEOUT = ErrorRow(504, "timeout_error", "idle_timeout", True)
-    TOTAL_TIMEOUT = ErrorRow(504, "timeout_error", "total_timeout", False)
+    TOTAL_TIMEOUT = ErrorRow(504, "timeout_error", "total_timeout", True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ class RouteRule:
 
     match: str
     provider: str
+    fallback: tuple[str, ...] | None = None
+    """The models that answer where this one cannot; None: those of the chain."""
 
 
 class Router:
@@ -68,6 +70,7 @@ class Router:
         entries: Sequence[ProviderEntry],
         *,
         rules: Sequence[RouteRule] = (),
+        chain: Sequence[str] = (),
         aliases: Mapping[str, str] | None = None,
         default_model: str = "",
     ) -> None:
@@ -76,6 +79,7 @@ class Router:
         self.known_models: Callable[[], Sequence[str]] = self.configured_models
         """The names to compare an unknown one with; whoever knows more than the settings sets it."""
         self._rules = tuple(rules)
+        self._chain = tuple(chain)
         self._default_model = default_model
         self._cache: dict[str, Route] = {}
 
@@ -114,7 +118,26 @@ class Router:
                 f"{entry.off_reason}.",
                 param="model",
             )
-        return Route(model=wanted, canonical=name, deployments=(deployment,))
+        found = self._with_fallbacks(name, deployment)
+        return Route(model=wanted, canonical=name, deployments=tuple(found.values()), names=tuple(found))
+
+    def _with_fallbacks(self, name: str, first: Deployment) -> dict[str, Deployment]:
+        """The deployment and those that answer in its place, by their names, best first."""
+        found = {name: first}
+        for other in self._fallbacks_of(name):
+            entry, model = self._provider_of(other)
+            deployment = entry.deployment(model) if entry and not entry.off_reason else None
+            if deployment and deployment.model and deployment not in found.values():
+                found[other] = deployment
+        return found
+
+    def _fallbacks_of(self, name: str) -> Sequence[str]:
+        rule = next((rule for rule in self._rules if fnmatch.fnmatchcase(name, rule.match)), None)
+        if rule is not None and rule.fallback is not None:
+            return [self.aliases.get(other, other) for other in rule.fallback]
+        chain = [self.aliases.get(other, other) for other in self._chain]
+        # who is a link of the chain is followed by the links after it: a chain has one direction
+        return chain[chain.index(name) + 1 :] if name in chain else chain
 
     def _provider_of(self, name: str) -> tuple[ProviderEntry | None, str]:
         provider, slash, rest = name.partition("/")

@@ -10,7 +10,7 @@ from fastproxy.observability.record import RequestRecord
 from fastproxy.providers import PROVIDERS
 from fastproxy.providers.contract import Provider
 from fastproxy.resilience.attempts import Attempts
-from fastproxy.resilience.deadline import Watchdog
+from fastproxy.resilience.turns import Turn
 from fastproxy.types import ChatRequest, Deployment, Headers, Json, Route, UpstreamRequest
 from fastproxy.upstream.contract import UpstreamResponse
 
@@ -52,7 +52,7 @@ async def _read(
     deployment: Deployment,
     _request: ChatRequest,
     response: UpstreamResponse,
-    _watchdog: Watchdog,
+    _turn: Turn,
 ) -> bytes:
     answer = await response.read_all(MAX_ANSWER_BYTES)
     await response.aclose()

@@ -24,6 +24,9 @@ class Caller:
     """A digest that keeps one caller's remembered state from another's; never the key itself."""
     models: tuple[str, ...] = ()
     """Patterns of the models this caller may use; empty: all."""
+    requests_per_minute: int | None = None
+    """The key's own limit (0: none); None: the one that all have."""
+    tokens_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,22 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Care:
+    """How a provider is treated when it is slow, busy or broken."""
+
+    max_retries: int = 0
+    """How often an attempt is repeated at the same deployment."""
+    max_concurrency: int = 0
+    """Requests that it is given at a time; 0: any number."""
+    queue_seconds: float = 0.0
+    """How long a request beyond them waits for its turn."""
+    failure_threshold: int = 0
+    """Consecutive faults that open its circuit; 0: it never opens."""
+    recovery_seconds: float = 30.0
+    """How long an open circuit stays so before one request may try."""
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """One place that can answer: a provider as configured, and the model's name there."""
 
@@ -107,6 +126,7 @@ class Deployment:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The provider's own settings (project, location, num_ctx, keep_alive, ...), read-only."""
     timeouts: Timeouts = Timeouts()
+    care: Care = Care()
     credential: str = ""
     """Name of a credential that the upstream client adds at sending ("google"); empty: none."""
 
@@ -123,6 +143,8 @@ class Route:
     canonical: str
     """The same without alias: what a key's patterns may allow as well."""
     deployments: tuple[Deployment, ...]
+    names: tuple[str, ...] = ()
+    """What each of the deployments is called by clients; the first is `canonical`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,16 @@ def provider_entries(settings: Settings, off_reasons: Mapping[str, str]) -> list
     """One entry a configured provider, in the order of preference of the provider table."""
     kinds = list(PROVIDERS)
     tables = sorted(settings.providers.items(), key=lambda item: kinds.index(item[1].kind))
-    return [_entry(name, table, off_reasons.get(name, "")) for name, table in tables]
+    queue_seconds = settings.server.queue_seconds
+    return [_entry(name, table, off_reasons.get(name, ""), queue_seconds) for name, table in tables]
 
 
 def route_rules(settings: Settings) -> list[RouteRule]:
     """The [[routes]] of the configuration, in its order."""
-    return [RouteRule(rule.match, rule.provider) for rule in settings.routes]
+    return [
+        RouteRule(rule.match, rule.provider, None if rule.fallback is None else tuple(rule.fallback))
+        for rule in settings.routes
+    ]
 
 
 def google_credentials(settings: Settings, off_reasons: Mapping[str, str]) -> dict[str, GoogleCredential]:
@@ -44,13 +48,13 @@ def google_credentials(settings: Settings, off_reasons: Mapping[str, str]) -> di
     }
 
 
-def _entry(name: str, table: ProviderSettings, off_reason: str) -> ProviderEntry:
+def _entry(name: str, table: ProviderSettings, off_reason: str, queue_seconds: float) -> ProviderEntry:
     provider = PROVIDERS[table.kind]
     entry = ProviderEntry(
         name=name,
         prefixes=(table.prefix, *provider.also_serves) if table.prefix else provider.also_serves,
         strips_prefix=provider.strips_prefix,
-        template=_template(name, table, provider),
+        template=replace(_template(name, table, provider), care=table.care(queue_seconds)),
         variants=provider.variants,
         off_reason=off_reason,
         prefix=table.prefix,

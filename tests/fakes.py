@@ -130,6 +130,8 @@ class NoCredentials:
     async def authorize(self, deployment: Deployment) -> tuple[Deployment, Headers]:
         if deployment.credential == "broken":
             raise UpstreamError(ErrorKind.UPSTREAM_AUTH, "no token", retryable=True)
+        if deployment.credential == "slow":
+            await asyncio.sleep(1000)
         return deployment, (("authorization", f"Bearer {deployment.credential}"),)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 
 from fastproxy.config.values import BaseUrl, Resolved, Secret, Section, StrList
 from fastproxy.providers.demo import DEMO_MODELS
-from fastproxy.types import Timeouts
+from fastproxy.types import Care, Timeouts
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -26,11 +26,27 @@ class ProviderSettings(Section):
     first_token_timeout: Seconds = 60.0
     idle_timeout: Seconds = 60.0
     total_timeout: Seconds = 1800.0
+    max_concurrency: Annotated[int, Field(ge=0)] = 0
+    """Requests at a time; 0: any number. Beyond it they wait up to server.queue_seconds."""
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    breaker_failure_threshold: Annotated[int, Field(ge=0)] = 5
+    """Consecutive faults that open the circuit; 0: off."""
+    breaker_recovery_seconds: Seconds = 30.0
 
     @property
     def timeouts(self) -> Timeouts:
         """All four, in seconds."""
         return Timeouts(self.connect_timeout, self.first_token_timeout, self.idle_timeout, self.total_timeout)
+
+    def care(self, queue_seconds: float) -> Care:
+        """How it is treated when it is slow, busy or broken."""
+        return Care(
+            self.max_retries,
+            self.max_concurrency,
+            queue_seconds,
+            self.breaker_failure_threshold,
+            self.breaker_recovery_seconds,
+        )
 
 
 class DemoSettings(ProviderSettings):

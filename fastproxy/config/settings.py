@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
+import ipaddress
 import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from fastproxy.config.providers import KINDS, AnyProvider, ClaudeSettings
-from fastproxy.config.values import Secret, Section, StrList
+from fastproxy.config.values import Resolved, Secret, Section, StrList
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+"""A limit; 0: none."""
 
 
 class ServerSettings(Section):
@@ -21,6 +25,10 @@ class ServerSettings(Section):
     port: Annotated[int, Field(ge=0, le=65_535)] = 4000
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     max_in_flight: Annotated[int, Field(ge=1)] = 2048
+    queue_seconds: Annotated[float, Field(ge=0, le=600)] = 5.0
+    """How long a request waits for its turn, here (max_in_flight) and at a provider (max_concurrency)."""
+    trusted_proxies: StrList = []
+    """Addresses or networks of proxies before us, whose X-Forwarded-For is believed."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -32,6 +40,16 @@ class ServerSettings(Section):
     tls_certificate: str = ""
     tls_key: str = ""
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, value: list[str]) -> list[str]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                raise ValueError(f"{text!r} is no address and no network (10.0.0.0/8)") from None
+        return value
+
 
 class ApiKey(Section):
     """One key that clients may use: its text or its SHA-256, and what it may do."""
@@ -40,6 +58,9 @@ class ApiKey(Section):
     key: Secret = SecretStr("")
     sha256: str = ""
     models: StrList = []
+    requests_per_minute: Count | None = None
+    """This key's own limits; unset: those of [limits]; 0: none."""
+    tokens_per_minute: Count | None = None
 
     @property
     def digest(self) -> str:
@@ -69,11 +90,36 @@ class ContinuitySettings(Section):
     ttl_seconds: Annotated[float, Field(ge=60)] = 86_400.0
 
 
+class LimitsSettings(Section):
+    """[limits]: what each key, and each client address where there is no key, may ask for."""
+
+    storage: Resolved = "memory://"
+    on_failure: Literal["open", "closed"] = "open"
+    """What happens while the storage is away: requests pass, or are refused."""
+    requests_per_minute: Count = 0
+    tokens_per_minute: Count = 0
+
+    @field_validator("storage")
+    @classmethod
+    def _is_one_we_know(cls, value: str) -> str:
+        if value.startswith(("memory://", "redis://", "rediss://")):
+            return value
+        raise ValueError('must be "memory://", or "redis://host:6379" for limits that processes share')
+
+
 class RouteSettings(Section):
     """[[routes]]: a pattern of model names that goes to a provider of your choice."""
 
     match: Annotated[str, Field(min_length=1)]
     provider: Annotated[str, Field(min_length=1)]
+    fallback: StrList | None = None
+    """Models that answer where this one cannot, in this order; unset: those of [fallback]."""
+
+
+class FallbackSettings(Section):
+    """[fallback]: the models that answer for every route without a list of its own."""
+
+    chain: StrList = []
 
 
 class Settings(Section):
@@ -81,9 +127,11 @@ class Settings(Section):
 
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()
+    limits: LimitsSettings = LimitsSettings()
     continuity: ContinuitySettings = ContinuitySettings()
     providers: dict[str, AnyProvider] = {}
     routes: list[RouteSettings] = []
+    fallback: FallbackSettings = FallbackSettings()
     aliases: dict[str, str] = {}
 
     @field_validator("providers", mode="before")
@@ -106,6 +154,8 @@ class Settings(Section):
             if route.provider not in self.providers:
                 known = ", ".join(self.providers)
                 raise ValueError(f"routes: provider {route.provider!r} is not configured (known: {known})")
+            self._check_fallback(f"routes (match = {route.match!r}): fallback", route.fallback or [])
+        self._check_fallback("fallback.chain", self.fallback.chain)
         for name, provider in self.providers.items():
             if provider.kind == "openai" and not provider.base_url and provider.enabled is not False:
                 raise ValueError(f"providers.{name}: set base_url to the server's address (https://…/v1)")
@@ -114,7 +164,27 @@ class Settings(Section):
                 "server.workers > 1 needs a continuity store that the workers share: set continuity.storage "
                 'to "sqlite:///path/to/file" or "redis://host:6379"'
             )
+        if self.server.workers > 1 and self.has_limits and self.limits.storage.startswith("memory:"):
+            raise ValueError(
+                "server.workers > 1 with rate limits needs a place where the workers count together: set "
+                'limits.storage to "redis://host:6379", or server.workers to 1'
+            )
         return self
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether anybody's requests or tokens are limited."""
+        own = (value for key in self.auth.keys for value in (key.requests_per_minute, key.tokens_per_minute))
+        return any((self.limits.requests_per_minute, self.limits.tokens_per_minute, *own))
+
+    def _check_fallback(self, place: str, models: list[str]) -> None:
+        for model in models:
+            name = self.aliases.get(model, model)
+            known = name.partition("/")[0] in self.providers or any(
+                table.prefix and name.startswith(table.prefix) for table in self.providers.values()
+            )
+            if not (known or any(fnmatch.fnmatchcase(name, route.match) for route in self.routes)):
+                raise ValueError(f"{place}: no provider has a model {model!r}")
 
     def _check_exposure(self) -> None:
         if self.auth.keys or self.auth.insecure or self.server.host in LOOPBACK_HOSTS:

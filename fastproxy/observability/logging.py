@@ -121,6 +121,10 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
         fields["asked_model"] = record.asked_model[:MAX_NAME]
     if record.attempts > 1:
         fields["attempts"] = record.attempts
+    if record.failed_attempts:
+        fields["failed_attempts"] = [f"{provider} {code}" for provider, code in record.failed_attempts]
+    if record.skipped:
+        fields["skipped"] = record.skipped
     if record.dropped:
         fields["dropped"] = list(record.dropped)
     if record.client_gone:

@@ -83,6 +83,19 @@ class Metrics:
             ("provider",),
             registry=registry,
         )
+        self.attempt_failures = Counter(
+            "fastproxy_attempt_failures",
+            "Attempts at a provider that failed, whatever became of their requests.",
+            ("provider", "code"),
+            registry=registry,
+        )
+        self.circuits = Gauge(
+            "fastproxy_circuit_state",
+            "Circuit breakers: 0 closed, 1 half open, 2 open (a deployment that never failed has none).",
+            labels,
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self.in_flight = Gauge(
             "fastproxy_in_flight", "Requests being answered.", registry=registry, multiprocess_mode="livesum"
         )
@@ -104,8 +117,14 @@ class Metrics:
             self._observe_answer(record, provider, model)
         if record.error_code:
             self.errors.labels(provider, record.error_code).inc()
+        for failed, code in record.failed_attempts:
+            self.attempt_failures.labels(failed, code).inc()
         if record.client_gone:
             self.disconnects.labels(provider).inc()
+
+    def circuit(self, provider: str, model: str, state: int) -> None:
+        """A circuit's state has changed."""
+        self.circuits.labels(provider, self._model(model, answered=True)).set(state)
 
     def _observe_answer(self, record: RequestRecord, provider: str, model: str) -> None:
         key = (provider, model)

@@ -38,6 +38,12 @@ class RequestRecord:
     bytes_out: int = 0
     client_gone: bool = False
     dropped: tuple[str, ...] = ()
+    failed_attempts: list[tuple[str, str]] = field(default_factory=list)
+    """(provider, error code) of every attempt that failed, in their order."""
+    skipped: list[str] = field(default_factory=list)
+    """The fallbacks that were not asked, and why."""
+    time_limit: float | None = None
+    """Seconds from `started` that the client allows for the whole answer; None: it said nothing."""
     auth_seconds: float = 0.0
     waited_seconds: float = 0.0
     """Spent waiting for providers until the answer (its first content, for a stream) was there."""
@@ -50,6 +56,14 @@ class RequestRecord:
     def on_deployment(self, deployment: Deployment) -> None:
         """This deployment is tried from now on."""
         self.provider, self.model = deployment.provider, deployment.model[:MAX_NAME]
+
+    def seconds_left(self) -> float | None:
+        """What is left of the client's time limit, if it set one."""
+        return None if self.time_limit is None else self.time_limit - (time.monotonic() - self.started)
+
+    def attempt_failed(self, deployment: Deployment, error: ProxyError) -> None:
+        """One attempt failed; the request may yet be answered."""
+        self.failed_attempts.append((deployment.provider, error.code))
 
     def failed(self, error: ProxyError) -> None:
         """The request ends, or its stream broke, with this error."""

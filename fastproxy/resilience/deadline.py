@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
-from fastproxy.errors import ErrorKind, UpstreamError
+from fastproxy.errors import ErrorKind, ProxyError, UpstreamError
 from fastproxy.types import Deployment
 
 
@@ -20,6 +20,8 @@ class Watchdog:
 
     __slots__ = (
         "_cancelling",
+        "_client_at",
+        "_client_seconds",
         "_deployment",
         "_expired",
         "_first",
@@ -31,11 +33,27 @@ class Watchdog:
         "_total_at",
     )
 
-    def __init__(self, deployment: Deployment, *, stream: bool) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        *,
+        stream: bool,
+        began: float | None = None,
+        client_seconds: float | None = None,
+    ) -> None:
+        """`began` is when the request's first attempt began, on the loop's clock: the total time is the
+        request's, not the attempt's. `client_seconds` is what the client allows from then on."""
         self._deployment = deployment
         self._stream = stream
         self._loop = asyncio.get_running_loop()
-        self._total_at = self._loop.time() + deployment.timeouts.total
+        if began is None:
+            began = self._loop.time()
+        self._total_at = began + deployment.timeouts.total
+        self._client_seconds = client_seconds
+        self._client_at = float("inf")
+        if client_seconds is not None:
+            self._client_at = began + client_seconds
+            self._total_at = min(self._total_at, self._client_at)
         self._first = True
         self._since: float | None = None
         self._expired: ErrorKind | None = None
@@ -57,6 +75,11 @@ class Watchdog:
         ours_alone = self._task.uncancel() <= self._cancelling
         if ours_alone and kind is not None and issubclass(kind, asyncio.CancelledError | UpstreamError):
             raise self._error(self._expired) from None
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the total time is over; no attempt can follow then."""
+        return self._total_at - self._loop.time()
 
     def heard(self) -> None:
         """The provider sent something: it feeds the idle timeout, not the one for the first token."""
@@ -99,7 +122,12 @@ class Watchdog:
         if self._task is not None:
             self._task.cancel()
 
-    def _error(self, kind: ErrorKind) -> UpstreamError:
+    def _error(self, kind: ErrorKind) -> ProxyError:
+        if kind is ErrorKind.TOTAL_TIMEOUT and self._total_at >= self._client_at:
+            # no fault of the provider's: it is neither repeated nor counted
+            return ProxyError(
+                kind, f"No whole answer within {self._client_seconds:g} s (the header x-fastproxy-timeout)."
+            )
         timeouts, name = self._deployment.timeouts, self._deployment.provider
         text = {
             ErrorKind.FIRST_TOKEN_TIMEOUT: f"did not begin to answer within {timeouts.first_token:g} s "
@@ -109,4 +137,5 @@ class Watchdog:
             ErrorKind.TOTAL_TIMEOUT: f"did not finish within the total time of {timeouts.total:g} s "
             f"(providers.{name}.total_timeout)",
         }
-        return UpstreamError(kind, f"{name} {text[kind]}.")
+        again = False if kind is ErrorKind.TOTAL_TIMEOUT else None  # no time is left
+        return UpstreamError(kind, f"{name} {text[kind]}.", retryable=again)

@@ -316,7 +316,7 @@ async def test_a_fault_after_it_ends_the_stream_with_an_error_and_no_done() -> N
 async def test_a_late_answer_begins_with_heartbeats() -> None:
     proxy = Proxy(25.0, FakeResponse(ROLE, 10.0, HEL, STOP, DONE))
     body = await proxy.stream()
-    assert body == b": ping\n" * 3 + b": x-fastproxy-provider: box\n" + ROLE + HEL + STOP + DONE
+    assert body == b": ping\n" * 3 + b": x-fastproxy-provider: box; x-fastproxy-model: m; x-fastproxy-attempts: 1\n" + ROLE + HEL + STOP + DONE
     assert now() == 35
     assert proxy.is_idle().status == 200
 
