@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from fastproxy.api.openapi.document import make_document
+from fastproxy.api.openapi.document import METHODS, make_document
 from fastproxy.app import App
 from fastproxy.config import Settings
 
@@ -53,25 +53,19 @@ def _declaration(name: str, schema: Json) -> str:
 
 
 def _path(path: str, item: Json) -> Iterable[str]:
-    yield f"export interface {_operation_name(item)} {{"
-    for method in ("get", "post"):
+    for method in METHODS:
         if method not in item:
             continue
         operation = item[method]
+        name = operation["operationId"]
+        yield f"export interface {name[0].upper()}{name[1:]} {{"
         yield f'  path: "{path}";\n  method: "{method.upper()}";'
         if "requestBody" in operation:
             yield f"  body: {_media(operation['requestBody']['content'])};"
         yield "  answers: {"
         for status, answer in operation["responses"].items():
             yield f"    {status}: {_media(answer.get('content', {}))};"
-        yield "  };"
-    yield "}\n"
-
-
-def _operation_name(item: Json) -> str:
-    operation = next(item[method] for method in ("get", "post") if method in item)
-    name: str = operation["operationId"]
-    return name[0].upper() + name[1:]
+        yield "  };\n}\n"
 
 
 def _media(content: Json) -> str:

@@ -354,6 +354,50 @@ export interface AnthropicError {
   request_id?: string;
 }
 
+/** An item of OpenAI's Responses API, with the fields of its type. */
+export interface ResponseItem {
+  /** message, function_call, function_call_output, reasoning, ... */
+  type?: string;
+}
+
+/** OpenAI's Responses request. Nothing is stored here: send the whole conversation in `input`. */
+export interface ResponsesRequest {
+  /** A name of GET /v1/models, or an alias of the configuration. */
+  model: string;
+  input: string | ResponseItem[];
+  instructions?: string;
+  stream?: boolean;
+  tools?: Record<string, unknown>[];
+  tool_choice?: string | Record<string, unknown>;
+  parallel_tool_calls?: boolean;
+  max_output_tokens?: number;
+  temperature?: number;
+  top_p?: number;
+  reasoning?: Record<string, unknown>;
+  text?: Record<string, unknown>;
+  include?: string[];
+  metadata?: Record<string, unknown>;
+}
+
+export interface Response {
+  id: string;
+  object: "response";
+  created_at: number;
+  status: "completed" | "incomplete" | "failed" | "in_progress";
+  model: string;
+  output: ResponseItem[];
+  usage?: {
+    input_tokens: number;
+    output_tokens: number;
+    total_tokens: number;
+  } | null;
+}
+
+export interface ResponseEvent {
+  /** response.created, response.output_text.delta, ..., response.completed. */
+  type: string;
+}
+
 export interface CreateChatCompletion {
   path: "/v1/chat/completions";
   method: "POST";
@@ -393,6 +437,47 @@ export interface CreateEmbedding {
     502: Error;
     503: Error;
     504: Error;
+  };
+}
+
+export interface CreateResponse {
+  path: "/v1/responses";
+  method: "POST";
+  body: ResponsesRequest;
+  answers: {
+    200: Response | string;
+    400: Error;
+    401: Error;
+    403: Error;
+    404: Error;
+    408: Error;
+    413: Error;
+    415: Error;
+    429: Error;
+    500: Error;
+    502: Error;
+    503: Error;
+    504: Error;
+  };
+}
+
+export interface GetResponse {
+  path: "/v1/responses/{id}";
+  method: "GET";
+  answers: {
+    400: Error;
+    401: Error;
+    404: Error;
+  };
+}
+
+export interface DeleteResponse {
+  path: "/v1/responses/{id}";
+  method: "DELETE";
+  answers: {
+    400: Error;
+    401: Error;
+    404: Error;
   };
 }
 

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from fastproxy.api.openapi.document import ALIASES, make_document, openapi_path
+from fastproxy.api.openapi.document import ALIASES, METHODS, make_document, openapi_path
 from testkit.contract import FOLDER, files, registered_routes
 from testkit.process import ROOT
 from testkit.proxy import FastproxyProcess
@@ -34,7 +34,7 @@ def test_every_registered_route_is_described_and_no_other() -> None:
         for path, item in DOCUMENT["paths"].items()
         for written in (path, *item.get(ALIASES, ()))
         for method in item
-        if method in ("get", "post", "put", "delete")
+        if method in METHODS
     }
     assert described == {(method, openapi_path(path)) for method, path in registered_routes()}
 

@@ -10,11 +10,13 @@ from fastproxy.api.openapi.answers import ANSWERS
 from fastproxy.api.openapi.messages import MESSAGES
 from fastproxy.api.openapi.operations import OPERATIONS
 from fastproxy.api.openapi.requests import REQUESTS
+from fastproxy.api.openapi.responses import RESPONSES
 from fastproxy.types import Json
 
 Route = tuple[str, str]
 """(method, path as Robyn writes it)."""
 ALIASES = "x-aliases"
+METHODS = ("get", "post", "delete")
 _DESCRIPTION = (
     "A fast local and sidecar proxy: any OpenAI client to Gemini (Vertex AI), Claude, DeepSeek, Ollama and "
     "any OpenAI-compatible server. Point a client's base URL at `/v1`. Every fault is answered with OpenAI's "
@@ -33,7 +35,7 @@ def make_document(routes: Iterable[Route]) -> Json:
     """The document. A path that clients make of a wrong base URL (`/v1/v1/...`) stands in the `x-aliases` of
     the path it is another name of."""
     paths: dict[str, Json] = {}
-    aliases: dict[str, list[str]] = {}
+    aliases: dict[str, set[str]] = {}
     for method, path in sorted(routes):
         written = openapi_path(path)
         canonical = _canonical(written)
@@ -43,13 +45,13 @@ def make_document(routes: Iterable[Route]) -> Json:
         if written == canonical:
             paths[canonical] = OPERATIONS[canonical]
         else:
-            aliases.setdefault(canonical, []).append(written)
+            aliases.setdefault(canonical, set()).add(written)
     return {
         "openapi": "3.1.0",
         "info": {"title": "fastproxy", "version": __version__, "description": _DESCRIPTION},
         "servers": [{"url": "/"}],
         "paths": {
-            path: {**paths[path], **({ALIASES: aliases[path]} if path in aliases else {})}
+            path: {**paths[path], **({ALIASES: sorted(aliases[path])} if path in aliases else {})}
             for path in OPERATIONS
             if path in paths
         },
@@ -74,7 +76,7 @@ def _canonical(path: str) -> str:
 
 def _reachable(paths: Json) -> Json:
     """The components that these paths use, and those that they use in turn."""
-    components: Json = {**REQUESTS, **ANSWERS, **MESSAGES}
+    components: Json = {**REQUESTS, **ANSWERS, **MESSAGES, **RESPONSES}
     waiting, found = _REFERENCE.findall(str(paths)), set[str]()
     while waiting:
         name = waiting.pop()

@@ -129,6 +129,21 @@ _COUNT = _post(
     {"description": "Counted by Anthropic, else estimated.", "content": _json("TokenCount")},
     envelope="AnthropicError",
 )
+_RESPOND = _post(
+    "Talk with a model by the Responses API",
+    "createResponse",
+    "ResponsesRequest",
+    {
+        "description": "The whole answer; with `stream` its events.",
+        "content": {
+            **_json("Response"),
+            "text/event-stream": {
+                "schema": text("Events `event: TYPE`, `data: ` + ResponseEvent."),
+                "x-event-schema": ref("ResponseEvent"),
+            },
+        },
+    },
+)
 _ONE_MODEL = _get(
     "One model",
     "retrieveModel",
@@ -144,11 +159,24 @@ _ONE_MODEL["parameters"] = [
         "schema": text(minLength=1),
     }
 ]
+_STORED: Json = {
+    method: {
+        "operationId": f"{method}Response",
+        "summary": "Always 404: responses are not stored here",
+        "tags": ["models"],
+        "security": [{"key": []}, {}],
+        "responses": _refusals("400", "401", "404"),
+    }
+    for method in ("get", "delete")
+}
+_STORED["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": text(minLength=1)}]
 _TEXT = {"text/plain": {"schema": text()}}
 
 OPERATIONS: Mapping[str, Json] = {
     "/v1/chat/completions": _CHAT,
     "/v1/embeddings": _EMBED,
+    "/v1/responses": _RESPOND,
+    "/v1/responses/{id}": _STORED,
     "/v1/messages": _MESSAGES,
     "/v1/messages/count_tokens": _COUNT,
     "/v1/models": _get(

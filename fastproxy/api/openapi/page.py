@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from fastproxy.api.openapi.document import ALIASES
+from fastproxy.api.openapi.document import ALIASES, METHODS
 from fastproxy.types import Json
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -54,7 +54,7 @@ def render_page(document: Json) -> str:
 def _operations(paths: Json) -> Iterator[str]:
     tag = ""
     for path, item in paths.items():
-        for method in ("get", "post"):
+        for method in METHODS:
             if method not in item:
                 continue
             operation = item[method]
