@@ -20,8 +20,8 @@ from typing import Any, Protocol
 from fastproxy.cors import answer_headers, preflight_headers
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.http import EVENT_STREAM, HttpRequest, Reply, StreamReply
-from fastproxy.inflate import too_large
 from fastproxy.ids import unique
+from fastproxy.inflate import too_large
 from fastproxy.types import Headers
 
 Scope = MutableMapping[str, Any]
