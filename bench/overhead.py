@@ -21,7 +21,7 @@ from bench.interleave import DIRECT, PROXY, Figures, write_results
 from bench.loadgen import address, http_request, is_whole, post
 from fastproxy.providers import PROVIDERS
 from fastproxy.types import ChatRequest, Deployment
-from fastproxy.wire.answer import RenderedStream
+from fastproxy.wire.answer import Head, RenderedStream
 from fastproxy.wire.surface import CHAT
 from testkit.formats import Format
 from testkit.mock import MockUpstream
@@ -39,7 +39,6 @@ CPU_RUNS, STREAM_EVENTS = 7, 1000
 SMALL, LARGE, EVENT = "CPU of a 2 KB exchange, ms", "CPU of a 100 KB request, ms", "CPU of an event, µs"
 GOALS = {SMALL: (1e3, 1.0), LARGE: (1e3, 5.0), EVENT: (1e6, 30.0)}
 """Title -> (what makes seconds its unit, the most that it should be)."""
-_ID, _CREATED = "chatcmpl-0123456789abcdef01234567", 1_790_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,17 +208,17 @@ def cpu_seconds(subject: Subject) -> dict[str, list[float]]:
 
     def exchange() -> None:
         completion = provider.parse_response(outward(small), answer)
-        CHAT.render_completion(completion, _ID, _CREATED, model)
+        CHAT.render_completion(completion, head, request)
 
     def streamed() -> None:
-        renderer = CHAT.renderer(_ID, _CREATED, model, True)
-        rendered = RenderedStream(provider.translate_stream(request), renderer)
+        rendered = RenderedStream(provider.translate_stream(request), CHAT.renderer(head, request))
         for data in stream:
             rendered.feed(data)
         rendered.end()
         assert rendered.fault is None
 
-    request = outward(small)
+    head = Head("chatcmpl-0123456789abcdef01234567", 1_790_000_000, model)
+    request = replace(outward(small), stream=True, include_usage=True)
     return {
         SMALL: _cpu_seconds(exchange, 100, 1),
         LARGE: _cpu_seconds(lambda: outward(large), 10, 1),

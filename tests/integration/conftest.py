@@ -18,18 +18,20 @@ KEYS = f"""
 [auth]
 keys = [{{ name = "tests", key = "{KEY}" }}, {{ name = "others", key = "{OTHER_KEY}" }}]
 """
-PROVIDERS = """
+ONE_TRY = "max_retries = 0\nbreaker_failure_threshold = 0\n"
+"""Settings of a provider by which each of its answers is seen as it comes."""
+PROVIDERS = f"""
 [auth]
-keys = [{{ name = "tests", key = "{key}" }}]
+keys = [{{{{ name = "tests", key = "{{key}}" }}}}]
 [providers.deepseek]
 api_key = "sk-upstream-secret"
-base_url = "{url}"
-[providers.local]
+base_url = "{{url}}"
+{ONE_TRY}[providers.local]
 kind = "openai"
 api_key = "sk-upstream-secret"
-base_url = "{url}/v1"
+base_url = "{{url}}/v1"
 prefix = "local-"
-"""
+{ONE_TRY}"""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,8 @@ def sdk(proxy: FastproxyProcess, key: str = KEY) -> Iterator[openai.OpenAI]:
 
 def vertex_proxy(upstream: str, config: str = "") -> FastproxyProcess:
     """A proxy to Vertex AI at the mock; `config` are tables of one's own, put first."""
-    return FastproxyProcess(config + KEYS + vertex_table(upstream), files=credentials(upstream))
+    table = vertex_table(upstream) + ONE_TRY
+    return FastproxyProcess(config + KEYS + table, files=credentials(upstream))
 
 
 @pytest.fixture(scope="session")

@@ -13,26 +13,24 @@ import pytest
 
 from testkit.mock import MockUpstream, Recorded
 from testkit.proxy import FastproxyProcess
-from tests.integration.conftest import KEY, KEYS, sdk
+from tests.integration.conftest import KEY, KEYS, ONE_TRY, sdk
 from tests.integration.raw import RawClient
 from tests.sdk import USER, WEATHER, Json, ask, both_ways, calls, extension, kept, result
 
 MODEL = "ollama-llama3.2:3b"
 CONFIG = """
-[server]
-heartbeat_seconds = 0.05
 [providers.ollama]
 base_url = "{url}"
 num_ctx = 4096
 num_ctx_by_model = {{ "big" = 8192 }}
 keep_alive = "10m"
-"""
+{one_try}"""
 COUNTS = {"prompt_eval_count": 12, "eval_count": 7, "total_duration": 5}
 
 
 @pytest.fixture(scope="module")
 def proxy(mock_process: MockUpstream) -> Iterator[FastproxyProcess]:
-    with FastproxyProcess(KEYS + CONFIG.format(url=mock_process.url)) as running:
+    with FastproxyProcess(KEYS + CONFIG.format(url=mock_process.url, one_try=ONE_TRY)) as running:
         yield running
 
 
@@ -232,17 +230,16 @@ def test_a_stream_that_breaks_raises_and_has_no_end_marker(
     assert b"[DONE]" not in raw
 
 
-def test_a_model_that_loads_for_long_is_waited_for_with_heartbeats(
-    ollama: openai.OpenAI, proxy: FastproxyProcess, mock: MockUpstream
-) -> None:
+def test_a_model_that_loads_for_long_is_waited_for_with_heartbeats(mock: MockUpstream) -> None:
     loaded = ndjson(line({"content": "at last"}), line(done="stop"), gate="load")
     mock.script(loaded, path="/api/chat")
-    create: Any = ollama.chat.completions.create
-    stream = create(model=MODEL, messages=USER, stream=True)  # returns with the headers of a heartbeat
-    with RawClient(proxy.url) as client:
-        client.post("/v1/chat/completions", {"model": MODEL, "messages": USER, "stream": True}, KEY)
-        client.read_until(b": ping\n")
+    config = "[server]\nheartbeat_seconds = 0.05\n" + KEYS + CONFIG.format(url=mock.url, one_try=ONE_TRY)
+    with FastproxyProcess(config) as proxy, sdk(proxy) as client, RawClient(proxy.url) as raw:
+        create: Any = client.chat.completions.create
+        stream = create(model=MODEL, messages=USER, stream=True)  # returns with the headers of a heartbeat
+        raw.post("/v1/chat/completions", {"model": MODEL, "messages": USER, "stream": True}, KEY)
+        raw.read_until(b": ping\n")
         mock.release("load", 2)
-        seen = client.read_until(b"data: [DONE]")
-    assert b": x-fastproxy-provider: ollama" in seen
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == "at last"
+        seen = raw.read_until(b"data: [DONE]")
+        assert b": x-fastproxy-provider: ollama" in seen
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == "at last"
