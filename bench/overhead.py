@@ -6,6 +6,7 @@ machine; what is far below its noise is measured as this process's CPU time inst
 
 from __future__ import annotations
 
+import gc
 import re
 import socket
 import time
@@ -229,12 +230,15 @@ def cpu_seconds(subject: Subject) -> dict[str, list[float]]:
 def _cpu_seconds(work: Callable[[], object], times: int, parts: int) -> list[float]:
     """CPU seconds of one part of the work, in several runs."""
     work()
+    gc.collect()
+    gc.freeze()  # the collector would walk through the test's own objects at the translator's expense
     runs = []
     for _ in range(CPU_RUNS):
         started = time.process_time()
         for _ in range(times):
             work()
         runs.append((time.process_time() - started) / times / parts)
+    gc.unfreeze()
     return runs
 
 
