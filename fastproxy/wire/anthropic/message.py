@@ -5,12 +5,11 @@ Source: Anthropic's Messages reference; SDK types Message, Usage and MessageDelt
 
 from __future__ import annotations
 
-import orjson
-
 from fastproxy.types import Json
 from fastproxy.wire.answer import Head
 from fastproxy.wire.anthropic.turns import call_input
 from fastproxy.wire.events import Choice, Completion, Usage
+from fastproxy.wire.openai.passthrough import encode_answer
 
 SIGNATURE = "fastproxy-unsigned"
 """Stands in thinking blocks where Claude's signature would: clients demand one, and ours is not signed by
@@ -31,7 +30,7 @@ def render_message(completion: Completion, head: Head) -> bytes:
     message["content"] = _content(choice)
     message["stop_reason"] = stop_reason(choice.finish_reason, bool(choice.refusal))
     message["usage"] = usage_json(completion.usage)
-    return orjson.dumps(message)
+    return encode_answer(message)
 
 
 def empty_message(head: Head) -> Json:

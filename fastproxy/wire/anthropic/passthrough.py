@@ -19,6 +19,7 @@ from fastproxy.wire.anthropic.response import read_message
 from fastproxy.wire.anthropic.usage import merged, usage_of
 from fastproxy.wire.anthropic.values import object_of, text_of
 from fastproxy.wire.events import Carry, Usage
+from fastproxy.wire.openai.passthrough import encode_answer
 from fastproxy.wire.sse import SseFrames
 
 _BLOCK = b"event: content_block_"
@@ -101,7 +102,7 @@ class MessagesPassthrough:
         if not self._model or message.get("model") == self._model:
             return block
         renamed = {**event, "message": {**message, "model": self._model}}
-        return b"event: message_start\ndata: " + _encoded(renamed, self._source)
+        return b"event: message_start\ndata: " + encode_answer(renamed)
 
     def _block_start(self, event: Json, block: bytes) -> bytes:
         begun = object_of(event.get("content_block"))
@@ -149,7 +150,7 @@ def pass_message(source: Source, request: ChatRequest, body: bytes) -> WholeAnsw
     """A whole answer for the client: the same bytes, but for a model's name that is not the one asked for."""
     message = read_message(source, body)
     if request.model and message.get("model") != request.model:
-        body = _encoded({**message, "model": request.model}, source)
+        body = encode_answer({**message, "model": request.model})
     usage = usage_of(object_of(message.get("usage")))
     return WholeAnswer(body, usage, text_of(message.get("stop_reason")))
 
@@ -171,10 +172,3 @@ def _payload(block: bytes) -> bytes:
     if not data and block.lstrip().startswith((b"{", b"[")):
         data = lines
     return b"\n".join(data).strip()
-
-
-def _encoded(value: Json, source: Source) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError as error:  # nested past the encoder
-        raise make_error(source, ErrorKind.BAD_RESPONSE, "the answer is nested too deeply.", 200) from error

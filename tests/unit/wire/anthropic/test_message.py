@@ -6,6 +6,7 @@ import orjson
 import pytest
 from anthropic.types import Message
 
+from fastproxy.errors import UpstreamError
 from fastproxy.types import Json
 from fastproxy.wire.answer import Head
 from fastproxy.wire.anthropic.message import SIGNATURE, render_message, usage_json
@@ -52,6 +53,12 @@ def test_a_refusal_and_an_image_are_text() -> None:
 def test_an_empty_answer_has_no_blocks(completion: Completion) -> None:
     message = rendered(completion)
     assert (message["content"], message["stop_reason"]) == ([], "end_turn")
+
+
+def test_arguments_nested_past_the_encoder_are_the_providers_fault() -> None:
+    call = ToolCall("c", "look", '{"a":' + "[" * 500 + "]" * 500 + "}")
+    with pytest.raises(UpstreamError):
+        rendered(Completion([Choice(tool_calls=[call])]))
 
 
 def test_counts_are_never_negative() -> None:
