@@ -18,7 +18,7 @@ import httpx
 from fastproxy import __version__
 from fastproxy.types import Headers
 
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 
 
 class Answer(NamedTuple):

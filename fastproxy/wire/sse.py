@@ -15,6 +15,9 @@ MAX_EVENT_BYTES = 64 * 1024 * 1024
 MAX_STRAY_BYTES = 64 * 1024
 
 
+_MARK = b"\xef\xbb\xbf"
+
+
 class SseEvent(NamedTuple):
     """One event that carries data."""
 
@@ -31,12 +34,17 @@ class Newlines:
         self.held_cr = False
         """The last byte was a CR, perhaps half of a CRLF."""
         self.at_start = True
+        self._beginning = b""
 
     def unify(self, data: bytes) -> bytes:
         """These bytes with LF only; the same object where nothing is to be changed."""
         if self.at_start and data:
+            data = self._beginning + data
+            if len(data) < len(_MARK) and _MARK.startswith(data):  # perhaps a byte order mark, cut
+                self._beginning = data
+                return b""
             self.at_start = False
-            data = data.removeprefix(b"\xef\xbb\xbf")
+            data = data.removeprefix(_MARK)
         if self.held_cr:
             data, self.held_cr = b"\r" + data, False
         if b"\r" not in data:

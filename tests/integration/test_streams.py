@@ -128,7 +128,7 @@ def test_a_stream_that_breaks_before_its_first_content_is_an_ordinary_error(
 def test_clients_that_do_not_read_stop_our_reading(mock_process: MockUpstream, mock: MockUpstream) -> None:
     """Three clients that never read a fast 500 MB stream: a worker without backpressure would hold it."""
     piece = chunk({"role": "assistant", "content": "x" * 50_000})
-    mock.script({"chunks": [piece], "repeat": 10_000})
+    mock.script({"chunks": [piece], "repeat": 10_000}, path="/chat/completions")
     with FastproxyProcess(PROVIDERS.format(url=mock_process.url, key=KEY)) as proxy:
         with RawClient(proxy.url) as warm:
             warm.post(CHAT, ask("demo-echo"), KEY)
