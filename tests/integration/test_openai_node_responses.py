@@ -18,7 +18,7 @@ __all__ = ["pytestmark"]
 def test_a_tool_loop_reads_as_the_sdk_expects(proxy: FastproxyProcess, mock: MockUpstream) -> None:
     choice = {"index": 0, "message": {"role": "assistant", "content": "Sunny."}, "finish_reason": "stop"}
     answer = {"id": "up", "object": "chat.completion", "created": 1, "model": "up", "choices": [choice]}
-    mock.script({"chunks": list(CALLS), "headers": SSE_HEADERS}, {"json": answer})
+    mock.script({"chunks": list(CALLS), "headers": SSE_HEADERS}, {"json": answer}, path="/completions")
     command = [str(NODE), "responses.mjs", f"{proxy.url}/v1", KEY, "deepseek-chat"]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr.decode()
@@ -28,5 +28,5 @@ def test_a_tool_loop_reads_as_the_sdk_expects(proxy: FastproxyProcess, mock: Moc
         "status": "completed",
         "text": "Sunny.",
     }
-    messages = mock.requests()[1].json()["messages"]
-    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool"]
+    [_first, second] = [request for request in mock.requests() if request.method == "POST"]
+    assert [message["role"] for message in second.json()["messages"]] == ["user", "assistant", "tool", "tool"]

@@ -92,6 +92,17 @@ def said(*, stream: bool, thoughts: str = "", **message: Any) -> Json:
     return {"json": {**head, "choices": [choice], "usage": usage}}
 
 
+def program(mock: MockUpstream, *replies: Json) -> None:
+    """Scripts the model's replies; nobody else's question takes one."""
+    mock.script(*replies, path="/completions")
+
+
+def asked(mock: MockUpstream) -> Json:
+    """The body of the one request for a chat."""
+    [request] = [request for request in mock.requests() if request.path.endswith("/completions")]
+    return request.json()
+
+
 def called(name: str, arguments: str, call_id: str = "call_a") -> list[Json]:
     function = {"name": name, "arguments": arguments}
     return [{"index": 0, "id": call_id, "type": "function", "function": function}]
@@ -122,18 +133,18 @@ def test_a_text_is_a_response(client: openai.OpenAI, model: str, *, stream: bool
 def test_thoughts_of_a_tool_loop_come_back_without_a_memory(
     running: FastproxyProcess, client: openai.OpenAI, mock: MockUpstream, *, stream: bool
 ) -> None:
-    mock.script(
-        said(stream=stream, thoughts="Look first.", tool_calls=called("get_weather", '{"city":"Rome"}'))
+    program(
+        mock, said(stream=stream, thoughts="Look first.", tool_calls=called("get_weather", '{"city":"Rome"}'))
     )
     first = ask(client, THINKS, "weather?", stream=stream, tools=[WEATHER])
     assert [item.type for item in first.output] == ["reasoning", "function_call"]
     history = [{"role": "user", "content": "weather?"}, *kept(first), result("call_a", "sunny")]
     mock.reset()
-    mock.script(said(stream=stream, thoughts="So it is.", content="Sunny."))
+    program(mock, said(stream=stream, thoughts="So it is.", content="Sunny."))
     with sdk(running, OTHER_KEY) as other:
         second = ask(other, THINKS, history, stream=stream, tools=[WEATHER])
     assert second.output_text == "Sunny."
-    messages = mock.requests()[0].json()["messages"]
+    messages = asked(mock)["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
     assert messages[1]["reasoning_content"] == "Look first."
     assert messages[1]["tool_calls"][0]["function"]["arguments"] == '{"city":"Rome"}'
@@ -161,7 +172,7 @@ def test_a_custom_tool_gets_its_text_and_its_history_goes_back_as_json(
     client: openai.OpenAI, mock: MockUpstream, *, stream: bool
 ) -> None:
     arguments = orjson.dumps({"input": "*** Begin Patch\n+x"}).decode()
-    mock.script(said(stream=stream, tool_calls=called("ApplyPatch", arguments)))
+    program(mock, said(stream=stream, tool_calls=called("ApplyPatch", arguments)))
     first = ask(client, "deepseek-chat", "patch it", stream=stream, tools=[PATCH])
     [call] = first.output
     assert (call.type, call.input) == ("custom_tool_call", "*** Begin Patch\n+x")  # type: ignore[union-attr]
@@ -169,13 +180,13 @@ def test_a_custom_tool_gets_its_text_and_its_history_goes_back_as_json(
     history = ["patch it", *kept(first), result("call_a", "Done", "custom_tool_call")]
     given = [{"role": "user", "content": history[0]}, *history[1:]]
     ask(client, "deepseek-chat", given, stream=stream, tools=[PATCH])
-    function = mock.requests()[0].json()["messages"][1]["tool_calls"][0]["function"]
+    function = asked(mock)["messages"][1]["tool_calls"][0]["function"]
     assert function["name"] == "ApplyPatch"
     assert orjson.loads(function["arguments"]) == {"input": "*** Begin Patch\n+x"}
 
 
 def test_parallel_calls_are_items_of_their_own(client: openai.OpenAI, mock: MockUpstream) -> None:
-    mock.script({"chunks": list(CALLS), "headers": SSE_HEADERS})
+    program(mock, {"chunks": list(CALLS), "headers": SSE_HEADERS})
     response = ask(client, "deepseek-chat", "weather?", stream=True, tools=[WEATHER])
     calls = [(item.call_id, item.arguments) for item in response.output if item.type == "function_call"]
     assert calls == [("call_a", '{"city":"Rome"}'), ("call_b", '{"city":"Oslo"}')]
@@ -187,25 +198,25 @@ class Weather(BaseModel):
 
 
 def test_an_answer_fits_a_schema(client: openai.OpenAI, mock: MockUpstream) -> None:
-    mock.script(said(stream=False, content='{"city":"Rome","degrees":21}'))
+    program(mock, said(stream=False, content='{"city":"Rome","degrees":21}'))
     response = client.responses.parse(model="local-some", input="weather?", text_format=Weather)
     assert response.output_parsed == Weather(city="Rome", degrees=21)
-    asked = mock.requests()[0].json()["response_format"]
-    assert asked["type"] == "json_schema"
-    assert set(asked["json_schema"]["schema"]["properties"]) == {"city", "degrees"}
+    wanted = asked(mock)["response_format"]
+    assert wanted["type"] == "json_schema"
+    assert set(wanted["json_schema"]["schema"]["properties"]) == {"city", "degrees"}
 
 
 def test_the_effort_reaches_the_provider(client: openai.OpenAI, mock: MockUpstream) -> None:
     client.responses.create(model="local-some", input="hi", reasoning={"effort": "low"}, max_output_tokens=50)
-    body = mock.requests()[0].json()
+    body = asked(mock)
     assert body["reasoning_effort"] == "low"
     assert body["max_completion_tokens"] == 50
     assert not {"input", "reasoning", "max_output_tokens", "instructions"} & set(body)
 
 
 def test_a_refusal_before_the_first_content_is_a_status(client: openai.OpenAI, mock: MockUpstream) -> None:
-    mock.script(
-        {"status": 429, "headers": [["retry-after", "7"]], "json": {"error": {"message": "slow down"}}}
+    program(
+        mock, {"status": 429, "headers": [["retry-after", "7"]], "json": {"error": {"message": "slow down"}}}
     )
     for stream in (False, True):
         with pytest.raises(openai.RateLimitError) as caught:
@@ -243,7 +254,7 @@ def test_nothing_is_stored(client: openai.OpenAI) -> None:
 def test_heartbeats_are_events_of_the_response(client: openai.OpenAI, mock: MockUpstream) -> None:
     late = [{"text": piece["text"], "gate": "late"} for piece in sse([chunk({"content": "Hi"})[6:].strip()])]
     rest = [chunk({}, "stop"), "data: [DONE]\n\n"]
-    mock.script({"chunks": [*late, *rest], "headers": SSE_HEADERS})
+    program(mock, {"chunks": [*late, *rest], "headers": SSE_HEADERS})
     seen = []
     for event in client.responses.create(model="deepseek-chat", input="hi", stream=True):
         seen.append(event)
@@ -275,7 +286,7 @@ def test_a_responses_body_on_the_chat_endpoint_is_answered_as_chat(
         chunk({}, "tool_calls", usage={"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}),
         "data: [DONE]\n\n",
     ]
-    mock.script({"chunks": chunks, "headers": SSE_HEADERS})
+    program(mock, {"chunks": chunks, "headers": SSE_HEADERS})
     body = {
         "model": model,
         "input": [{"role": "user", "content": [{"type": "input_text", "text": "patch it"}]}],
@@ -298,7 +309,7 @@ def test_a_responses_body_on_the_chat_endpoint_is_answered_as_chat(
     ]
     assert calls[0]["type"] == "function"
     assert "".join(call["function"]["arguments"] for call in calls) == "*** Begin Patch\n+x"
-    upstream = mock.requests()[0].json()
+    upstream = asked(mock)
     assert [tool["function"]["name"] for tool in upstream["tools"]] == ["get_weather", "ApplyPatch"]
     assert not {"input", "include", "text"} & set(upstream)
 
