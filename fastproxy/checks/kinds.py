@@ -16,12 +16,12 @@ from fastproxy.checks.findings import Finding, State
 from fastproxy.config import ProviderSettings
 from fastproxy.errors import UpstreamError
 from fastproxy.providers.contract import Listing, Provider
-from fastproxy.providers.vertex_url import vertex_base_url
 from fastproxy.routing import ProviderEntry
 from fastproxy.upstream.google_auth import GoogleCredential
 from fastproxy.upstream.probe import Unreachable, ask, open_client, origin
 from fastproxy.upstream.survey import Survey, explained, survey
 from fastproxy.wire.openai.models import ModelInfo
+from fastproxy.wire.vertex import vertex_host
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -107,7 +107,7 @@ async def check_vertex(target: Target) -> Reached:
     options = target.entry.template.options
     location = str(options["location"])
     credential = await _google(target.credential) if target.credential else "API key is set"
-    base = vertex_base_url(location, target.entry.template.base_url)
+    base = target.entry.template.base_url or vertex_host(location)
     client = await asyncio.to_thread(open_client, base)
     async with client:
         answer = await ask(client, base + "/", QUESTION_SECONDS)

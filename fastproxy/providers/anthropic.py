@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from urllib.parse import quote
 
-from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.providers.contract import BuildRequest, Listing, NativeBuild, Provider
-from fastproxy.providers.vertex_url import vertex_base_url
 from fastproxy.types import ChatRequest, Deployment, Headers, Json, UpstreamRequest
 from fastproxy.wire.anthropic.errors import Source, parse_error
 from fastproxy.wire.anthropic.native_body import native_body, signed_message
@@ -23,6 +20,7 @@ from fastproxy.wire.anthropic.response import parse_response
 from fastproxy.wire.anthropic.stream import MessagesTranslator
 from fastproxy.wire.anthropic.values import encode
 from fastproxy.wire.openai.models import parse_models
+from fastproxy.wire.vertex import model_url
 
 API_VERSION = "2023-06-01"
 VERTEX_VERSION = "vertex-2023-10-16"
@@ -87,16 +85,8 @@ def _api_url(deployment: Deployment) -> str:
 
 
 def _vertex_url(deployment: Deployment, model: str, *, stream: bool) -> str:
-    project, location = (
-        str(deployment.options.get("project") or ""),
-        str(deployment.options.get("location") or "global"),
-    )
-    if not project:
-        raise ProxyError(ErrorKind.INTERNAL, f"Set `project` of the provider {deployment.provider!r}.")
-    place = f"projects/{quote(project)}/locations/{quote(location)}"
     method = "streamRawPredict" if stream else "rawPredict"
-    base = vertex_base_url(location, deployment.base_url)
-    return f"{base}/v1/{place}/publishers/anthropic/models/{quote(model, safe='@')}:{method}"
+    return model_url(replace(deployment, model=model), method, "anthropic", "v1")
 
 
 def _vertex_body(message: Json) -> Json:

@@ -13,7 +13,7 @@ import orjson
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.types import ChatRequest, Deployment, Dropped, Headers, Json, UpstreamRequest
 from fastproxy.wire.gemini.content import invalid
-from fastproxy.wire.gemini.endpoint import model_url
+from fastproxy.wire.vertex import model_url
 from fastproxy.wire.gemini.generation import Generation, generation
 from fastproxy.wire.gemini.model import Model, read_model
 from fastproxy.wire.gemini.tools import ToolNames, declarations, tool_config

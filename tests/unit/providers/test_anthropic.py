@@ -62,7 +62,7 @@ def test_the_vertex_request() -> None:
 def test_vertex_without_a_project_is_the_operators_fault() -> None:
     with pytest.raises(ProxyError, match="project") as raised:
         VERTEX_CLAUDE.build_request(CHAT, Deployment("vertex", "vertex", "claude-opus-4-6", ""))
-    assert raised.value.kind is ErrorKind.INTERNAL
+    assert raised.value.kind is ErrorKind.UPSTREAM_AUTH
 
 
 @pytest.mark.parametrize("provider", [ANTHROPIC, CLAUDE_CLI, VERTEX_CLAUDE])

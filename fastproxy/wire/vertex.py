@@ -19,23 +19,28 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 _ENDPOINT = re.compile(r"endpoints/[A-Za-z0-9-]+")
 
 
-def model_url(deployment: Deployment, method: str, publisher: str = "google") -> str:
+def model_url(
+    deployment: Deployment, method: str, publisher: str = "google", version: str | None = None
+) -> str:
     """The URL of `method` ("generateContent") of the deployment's model; `endpoints/ID` is a tuned model.
+
+    `version` of the API: the deployment's own where None.
 
     Raises UPSTREAM_AUTH where the deployment lacks a project, MODEL_NOT_FOUND for a name that cannot be.
     """
     options = deployment.options
     location = str(options.get("location") or DEFAULT_LOCATION)
-    version = str(options.get("api_version") or DEFAULT_VERSION)
+    version = version or str(options.get("api_version") or DEFAULT_VERSION)
     express = bool(options.get("express"))
     if not _PLACE.fullmatch(location):
         raise _misconfigured(f"location {location!r} is not a Google Cloud location")
-    host = deployment.base_url or ("https://aiplatform.googleapis.com" if express else _host(location))
+    host = deployment.base_url or vertex_host("global" if express else location)
     parent = "" if express else f"/projects/{_project(deployment)}/locations/{location}"
     return f"{host}/{version}{parent}/{_resource(deployment.model, publisher)}:{method}"
 
 
-def _host(location: str) -> str:
+def vertex_host(location: str) -> str:
+    """The host of a location: a region's own, the plain one of `global`, and those of `us` and `eu`."""
     if location == "global":
         return "https://aiplatform.googleapis.com"
     if location in _MULTI_REGIONS:

@@ -8,7 +8,7 @@ import pytest
 
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.types import Deployment
-from fastproxy.wire.gemini.endpoint import model_url
+from fastproxy.wire.vertex import model_url
 
 
 def deployment(model: str = "gemini-2.5-flash", base_url: str = "", **options: Any) -> Deployment:
