@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -33,6 +34,9 @@ from fastproxy.upstream.credentials import Credentials
 from fastproxy.upstream.discovery import Discovery
 from fastproxy.wiring import google_credentials, provider_entries, route_rules
 
+if TYPE_CHECKING:
+    from fastproxy.limits import Limiter
+
 
 class App:
     """The whole proxy in one process, apart from its sockets."""
@@ -58,10 +62,12 @@ class App:
         self.continuity = Continuity(store)
         self.discovery = Discovery(self.router.templates(), PROVIDERS)
         self.breakers = Breakers(self._circuit_changed)
+        turns = Turns(self.breakers)
         self.catalogue = Catalogue(
-            self.router, self.discovery, self.credentials.status, circuits=self.breakers.states
+            self.router, self.discovery, self.credentials.status, self.breakers.states, turns.load
         )
         self.router.known_models = self.catalogue.names
+        self.limits = _limiter(settings) if settings.has_limits else None
         self.pipeline = Pipeline(
             self.authenticator,
             self.router,
@@ -70,11 +76,14 @@ class App:
                 PROVIDERS,
                 self.upstream,
                 self.credentials,
-                turns=Turns(self.breakers),
+                turns=turns,
                 unable=self.catalogue.unable,
             ),
             self.journal.add,
-            Policy(server.on_unsupported, server.heartbeat_seconds, server.max_in_flight),
+            Policy(
+                server.on_unsupported, server.heartbeat_seconds, server.max_in_flight, server.queue_seconds
+            ),
+            self.limits,
         )
         self.asgi = RobynAsgi(
             self._routes(settings), on_error=self._on_error, max_body_bytes=server.max_body_bytes
@@ -130,6 +139,8 @@ class App:
         await self.credentials.aclose()
         await self.upstream.aclose()
         await self.continuity.aclose()
+        if self.limits is not None:
+            await self.limits.aclose()
         self.journal.flush()
 
     def _circuit_changed(self, deployment: Deployment, state: State) -> None:
@@ -153,9 +164,22 @@ class App:
             )
         headers = dict(error.headers)
         if error.retry_after is not None:
-            headers["retry-after"] = str(max(1, round(error.retry_after)))
+            headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
         surface = messages.surface_of(request)
         if surface.id_header:
             headers[surface.id_header] = request.id
         body = surface.render_error(error, request.id)
         return Reply(body, status=error.status, headers=tuple(headers.items()))
+
+
+def _limiter(settings: Settings) -> Limiter:
+    from fastproxy.limits import Limiter, open_storage  # only who has limits pays for the library
+
+    limits = settings.limits
+    return Limiter(
+        open_storage(limits.storage),
+        requests_per_minute=limits.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute,
+        fail_open=limits.on_failure == "open",
+        trusted_proxies=settings.server.trusted_proxies,
+    )

@@ -56,6 +56,16 @@ class KeySettings(Protocol):
         """Patterns of allowed models; empty: all."""
         ...
 
+    @property
+    def requests_per_minute(self) -> int | None:
+        """Its own limit, 0: none; None: that of all."""
+        ...
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """Likewise."""
+        ...
+
 
 class Authenticator:
     """Built once from the configured keys; `identify` is called for every request."""
@@ -64,7 +74,14 @@ class Authenticator:
         self._callers = [
             (
                 bytes.fromhex(key.digest),
-                Caller(name=key.name, scope=key.digest[:32], models=tuple(key.models)),
+                Caller(
+                    name=key.name,
+                    scope=key.digest[:32],
+                    models=tuple(key.models),
+                    requests_per_minute=key.requests_per_minute,
+                    tokens_per_minute=key.tokens_per_minute,
+                    has_key=True,
+                ),
             )
             for key in keys
         ]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from fastproxy.errors import ProxyError
+from fastproxy.resilience.gate import Gate
 from fastproxy.routing import ProviderEntry, Router
 from fastproxy.types import ChatRequest, Deployment, Json
 from fastproxy.wire.openai.models import ModelInfo
@@ -34,9 +35,10 @@ class Catalogue:
         discovery: Discovering | None = None,
         credentials: Callable[[], Mapping[str, Any]] = dict,
         circuits: Callable[[], Mapping[str, Mapping[str, str]]] = dict,
+        load: Callable[[], Mapping[str, Gate]] = dict,
     ) -> None:
         self._router, self._discovery, self._credentials = router, discovery, credentials
-        self._circuits = circuits
+        self._circuits, self._load = circuits, load
 
     def models(self) -> list[ModelInfo]:
         """All models that can be called, each name once: the configured ones first, then what was found."""
@@ -59,12 +61,15 @@ class Catalogue:
 
     def providers(self) -> dict[str, Any]:
         """Each provider's state for /health: on, off or not answering, and why. No secrets."""
-        credentials, circuits = self._credentials(), self._circuits()
-        return {
-            entry.name: self._state(entry, credentials.get(entry.name))
-            | ({"circuits": dict(circuits[entry.name])} if entry.name in circuits else {})
-            for entry in self._router.entries.values()
-        }
+        credentials, circuits, load = self._credentials(), self._circuits(), self._load()
+        told = {}
+        for name, entry in self._router.entries.items():
+            told[name] = state = self._state(entry, credentials.get(name))
+            if name in circuits:
+                state["circuits"] = dict(circuits[name])
+            if name in load:
+                state |= {"in_flight": load[name].busy, "waiting": load[name].waiting}
+        return told
 
     def unable(self, deployment: Deployment, request: ChatRequest) -> str:
         """Why this model cannot do what the request needs; "" where nothing is known against it."""

@@ -23,6 +23,8 @@ class Policy:
     """warn | drop | reject: parameters that a provider has no equivalent for."""
     heartbeat_seconds: float = 10.0
     max_in_flight: int = 2048
+    queue_seconds: float = 0.0
+    """How long a request beyond them waits for its turn."""
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ def reply_headers(record: RequestRecord, policy: Policy) -> Headers:
         ("x-fastproxy-model", record.model),
         ("x-fastproxy-attempts", str(record.attempts)),
         ("server-timing", record.server_timing()),
+        *record.limit_headers,
     )
     if record.dropped and policy.on_unsupported == "warn":
         return (*headers, ("x-fastproxy-warning", "not sent to the provider: " + ", ".join(record.dropped)))

@@ -1,6 +1,6 @@
 """One request from start to finish, one line a phase. Read this first.
 
-    identify -> parse -> route -> restore -> first success -> relay
+    identify -> admit -> parse -> route -> reserve -> restore -> first success -> relay
 
 A whole answer is made and returned. A streamed one is returned as an object that the server runs: whatever
 fails before the first content is still an ordinary error; what fails later is told inside the stream.
@@ -9,10 +9,12 @@ fails before the first content is still an ordinary error; what fails later is t
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
+from weakref import WeakSet
 
 from fastproxy.answers import StreamedAnswer, whole
 from fastproxy.auth import Authenticator, may_use
@@ -21,8 +23,9 @@ from fastproxy.embeddings import embed
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Exchange, Policy, reply_headers
 from fastproxy.http import HttpRequest, Reply, StreamReply
-from fastproxy.observability.record import RequestRecord
+from fastproxy.observability.record import RequestRecord, Settle
 from fastproxy.resilience.attempts import Attempts
+from fastproxy.resilience.gate import Gate
 from fastproxy.routing import Router
 from fastproxy.token_count import count_tokens
 from fastproxy.types import Caller, ChatRequest, Headers, Json, Route
@@ -33,6 +36,7 @@ from fastproxy.wire.openai.embeddings import model_in
 from fastproxy.wire.surface import Surface
 
 _Answer = Callable[[HttpRequest, Json, Route, RequestRecord], Awaitable[Reply]]
+TIME_LIMIT_HEADER = "x-fastproxy-timeout"
 _FORWARDED = ("traceparent", "tracestate")
 
 
@@ -52,6 +56,28 @@ class Remembering(Protocol):
         ...
 
 
+class Reserved(Protocol):
+    """What a request took of its caller's limits."""
+
+    @property
+    def headers(self) -> Headers:
+        """What the client is told of them."""
+        ...
+
+    @property
+    def settle(self) -> Settle:
+        """To be called with the true tokens."""
+        ...
+
+
+class Limiting(Protocol):
+    """The part of `limits.py` that a request needs."""
+
+    async def reserve(self, caller: Caller, http: HttpRequest, max_output_tokens: int | None) -> Reserved:
+        """Takes a request and its tokens; raises ProxyError 429 or 503."""
+        ...
+
+
 class Pipeline:
     """Built once; `answer` is called for every request of a model."""
 
@@ -63,28 +89,36 @@ class Pipeline:
         attempts: Attempts,
         observe: Callable[[RequestRecord], None],
         policy: Policy,
+        limits: Limiting | None = None,
     ) -> None:
         self._authenticator, self._router, self._continuity = authenticator, router, continuity
         self._attempts, self._observe, self._policy = attempts, observe, policy
+        self._limits, self.gate = limits, Gate(policy.max_in_flight)
         self._streams: set[StreamedAnswer] = set()
+        self._whole: set[asyncio.Task[object]] = set()
+        """Those who are answered whole, or not yet begun to be answered."""
+        self._late: WeakSet[asyncio.Task[object]] = WeakSet()
+        """Those of them who were told to end."""
         self.in_flight = 0
         self.draining = False
 
     async def answer(self, http: HttpRequest, surface: Surface) -> Reply | StreamReply:
         """The reply to one request; raises ProxyError."""
         record = RequestRecord(http.id, http.method, http.path, bytes_in=len(http.body))
-        self.in_flight += 1
+        task = self._begin()
         try:
-            self._admit()
-            exchange = await self._prepare(http, surface, record)
+            caller = await self._admit(http, record)
+            exchange = await self._prepare(http, surface, record, caller)
             if exchange.request.stream:
                 answer = StreamedAnswer(exchange, self._attempts, self._continuity.keep, self._leave)
                 self._streams.add(answer)
                 return answer
             reply = await whole(exchange, self._attempts, self._continuity.keep)
         except BaseException as error:
-            self._end(record, error)
+            self._fail(task, record, error)
             raise
+        finally:
+            self._whole.discard(task)
         self._end(record)
         return reply
 
@@ -100,20 +134,20 @@ class Pipeline:
         self, http: HttpRequest, asked_model: Callable[[Json], str], answer: _Answer
     ) -> Reply:
         record = RequestRecord(http.id, http.method, http.path, bytes_in=len(http.body))
-        self.in_flight += 1
+        task = self._begin()
         try:
-            self._admit()
-            caller = self._authenticator.identify(http.headers, http.address)
-            record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
+            caller = await self._admit(http, record)
             body = await load_json(http)
             record.asked_model = asked_model(body)
-            route = self._router.resolve(record.asked_model)
-            _require_allowed(caller, route)
+            route = _allowed(caller, self._router.resolve(record.asked_model))
+            await self._reserve(caller, http, record, None)
             reply = await answer(http, body, route, record)
             record.status, record.bytes_out, record.answered = 200, len(reply.body), time.monotonic()
         except BaseException as error:
-            self._end(record, error)
+            self._fail(task, record, error)
             raise
+        finally:
+            self._whole.discard(task)
         self._end(record)
         return reply
 
@@ -129,31 +163,55 @@ class Pipeline:
             return Reply(render_estimate(body), headers=(("x-fastproxy-warning", "estimated, not counted"),))
         return Reply(answer, headers=reply_headers(record, self._policy))
 
-    async def _prepare(self, http: HttpRequest, surface: Surface, record: RequestRecord) -> Exchange:
-        caller = self._authenticator.identify(http.headers, http.address)
-        record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
+    async def _prepare(
+        self, http: HttpRequest, surface: Surface, record: RequestRecord, caller: Caller
+    ) -> Exchange:
         body = await load_json(http)
         request = surface.outline(body) if surface.outline else surface.parse(body)
         record.asked_model, record.stream = request.model, request.stream
-        route = self._router.resolve(request.model)
-        _require_allowed(caller, route)
+        route = _allowed(caller, self._router.resolve(request.model))
         if surface.outline and not self._attempts.speak(route, surface.name):
             request = surface.parse(body)
         if not request.model:
             request = replace(request, model=route.model)
+        await self._reserve(caller, http, record, request.max_output_tokens())
         if self._continuity.needs_restore(request):
             request = await self._continuity.restore(request, caller)
         return Exchange(surface, http, body, request, route, caller, record, self._policy, _forwarded(http))
 
-    def _admit(self) -> None:
+    def _begin(self) -> asyncio.Task[object]:
+        self.in_flight += 1
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs has a task
+        self._whole.add(task)
+        return task
+
+    async def _admit(self, http: HttpRequest, record: RequestRecord) -> Caller:
+        """Who asks, once there is a place. Who has no key takes none, and waits for none."""
         if self.draining:
-            raise ProxyError(ErrorKind.DRAINING, "The proxy is shutting down.", retry_after=1)
-        if self.in_flight > self._policy.max_in_flight:
-            raise ProxyError(
-                ErrorKind.QUEUE_FULL,
-                f"{self._policy.max_in_flight} requests are being answered already (server.max_in_flight).",
-                retry_after=1,
-            )
+            raise _draining("The proxy is shutting down.")
+        caller = self._authenticator.identify(http.headers, http.address)
+        record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
+        record.time_limit = _time_limit(http.headers)
+        policy = self._policy
+        if not self.gate.try_enter():
+            patience = min(policy.queue_seconds, record.time_limit or policy.queue_seconds)
+            if not await self.gate.enter(patience):
+                raise ProxyError(
+                    ErrorKind.QUEUE_FULL,
+                    f"{policy.max_in_flight} requests are being answered already (server.max_in_flight), and "
+                    "there was no place for one more.",
+                    retry_after=1,
+                )
+        record.admitted = True
+        return caller
+
+    async def _reserve(
+        self, caller: Caller, http: HttpRequest, record: RequestRecord, max_output_tokens: int | None
+    ) -> None:
+        if self._limits is not None:
+            reserved = await self._limits.reserve(caller, http, max_output_tokens)
+            record.limit_headers, record.settle = reserved.headers, reserved.settle
 
     async def drain(self, seconds: float, grace_seconds: float) -> None:
         """Takes nothing new, waits until all answers have ended, and ends the late ones with an error."""
@@ -161,6 +219,9 @@ class Pipeline:
         await self._until_idle(seconds)
         for answer in tuple(self._streams):
             answer.cut_off()
+        for task in tuple(self._whole):
+            self._late.add(task)
+            task.cancel()
         await self._until_idle(grace_seconds)
 
     async def _until_idle(self, seconds: float) -> None:
@@ -172,10 +233,23 @@ class Pipeline:
         self._streams.discard(answer)
         self._end(answer.exchange.record, error)
 
+    def _fail(self, task: asyncio.Task[object], record: RequestRecord, error: BaseException) -> None:
+        """The end of a request by this error; raises another for who was told to end."""
+        if isinstance(error, asyncio.CancelledError) and task in self._late:
+            task.uncancel()
+            late = _draining("The proxy shuts down before this answer was whole.")
+            self._end(record, late)
+            raise late from None
+        self._end(record, error)
+
     def _end(self, record: RequestRecord, error: BaseException | None = None) -> None:
         """The end of every request: counted and logged once."""
         self.in_flight -= 1
-        record.ended = time.monotonic()
+        if record.admitted:
+            self.gate.leave()
+        if record.settle is not None:
+            record.settle(record.usage, answered=record.answered is not None)
+        record.ended, record.ended_at = time.monotonic(), time.time()
         if isinstance(error, ProxyError):
             record.failed(error)
             record.status = record.status or error.status
@@ -186,7 +260,32 @@ class Pipeline:
         self._observe(record)
 
 
-def _require_allowed(caller: Caller, route: Route) -> None:
+def _draining(message: str) -> ProxyError:
+    return ProxyError(ErrorKind.DRAINING, message, retry_after=1)
+
+
+def _time_limit(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the client allows for the whole answer; it may only shorten what the settings allow."""
+    text = headers.get(TIME_LIMIT_HEADER)
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ProxyError(
+            ErrorKind.INVALID_REQUEST,
+            f"The header `{TIME_LIMIT_HEADER}` must be a number of seconds above 0, like 30 or 2.5.",
+            param=TIME_LIMIT_HEADER,
+        )
+    return seconds
+
+
+def _allowed(caller: Caller, route: Route) -> Route:
+    """The route without the fallbacks that the caller's key may not use."""
+    if not caller.models:
+        return route
     if not (may_use(caller, route.model) or may_use(caller, route.canonical)):
         raise ProxyError(
             ErrorKind.MODEL_NOT_ALLOWED,
@@ -194,6 +293,10 @@ def _require_allowed(caller: Caller, route: Route) -> None:
             f"{', '.join(caller.models)}.",
             param="model",
         )
+    first, *others = zip(route.names, route.deployments, strict=True)
+    allowed = [first, *(other for other in others if may_use(caller, other[0]))]
+    names, deployments = zip(*allowed, strict=True)
+    return replace(route, names=names, deployments=deployments)
 
 
 def _forwarded(http: HttpRequest) -> Headers:

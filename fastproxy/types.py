@@ -27,6 +27,8 @@ class Caller:
     requests_per_minute: int | None = None
     """The key's own limit (0: none); None: the one that all have."""
     tokens_per_minute: int | None = None
+    has_key: bool = False
+    """False: it is known by its address alone."""
 
 
 @dataclass(frozen=True, slots=True)

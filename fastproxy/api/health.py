@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -46,6 +47,8 @@ def health_handler(pipeline: Pipeline, providers: Callable[[], Mapping[str, Any]
             "version": __version__,
             "uptime_seconds": round(time.monotonic() - started, 1),
             "in_flight": pipeline.in_flight,
+            "waiting": pipeline.gate.waiting,
+            "tasks": len(asyncio.all_tasks()),
             "providers": providers(),
         }
         return Reply(orjson.dumps(state))

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from fastproxy.errors import ProxyError, UpstreamError
-from fastproxy.types import Deployment
+from fastproxy.types import Deployment, Headers
 from fastproxy.wire.events import Usage
+
+
+class Settle(Protocol):
+    """Takes the true tokens of a request that was admitted by an estimate."""
+
+    def __call__(self, usage: Usage | None, *, answered: bool) -> None:
+        """Returns at once."""
+        ...
+
 
 MAX_NAME = 200
 """Characters of a client's words that are told in logs, metrics and headers."""
@@ -42,6 +52,12 @@ class RequestRecord:
     """(provider, error code) of every attempt that failed, in their order."""
     skipped: list[str] = field(default_factory=list)
     """The fallbacks that were not asked, and why."""
+    admitted: bool = False
+    """It holds one of the places of `server.max_in_flight`."""
+    limit_headers: Headers = ()
+    """What the client is told of its rate limits."""
+    settle: Settle | None = None
+    """Told of its tokens at its end, where they are limited."""
     time_limit: float | None = None
     """Seconds from `started` that the client allows for the whole answer; None: it said nothing."""
     auth_seconds: float = 0.0

@@ -20,6 +20,8 @@ class Key:
     name: str
     text: str
     models: tuple[str, ...] = ()
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
     @property
     def digest(self) -> str:

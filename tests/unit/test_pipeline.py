@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -22,7 +22,7 @@ from fastproxy.providers.ollama import OLLAMA
 from fastproxy.providers.openai import OPENAI
 from fastproxy.resilience.attempts import Attempts
 from fastproxy.routing import ProviderEntry, Router
-from fastproxy.types import Deployment, Timeouts
+from fastproxy.types import Caller, Care, Deployment, Timeouts
 from fastproxy.wire.events import Usage
 from fastproxy.wire.surface import CHAT
 from tests.fakes import FakeResponse, FakeSink, FakeUpstream, NoCredentials
@@ -74,6 +74,8 @@ class Key:
     name: str
     digest: str
     models: tuple[str, ...] = ()
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
 
 class Proxy:
@@ -316,7 +318,15 @@ async def test_a_fault_after_it_ends_the_stream_with_an_error_and_no_done() -> N
 async def test_a_late_answer_begins_with_heartbeats() -> None:
     proxy = Proxy(25.0, FakeResponse(ROLE, 10.0, HEL, STOP, DONE))
     body = await proxy.stream()
-    assert body == b": ping\n" * 3 + b": x-fastproxy-provider: box; x-fastproxy-model: m; x-fastproxy-attempts: 1\n" + ROLE + HEL + STOP + DONE
+    assert (
+        body
+        == b": ping\n" * 3
+        + b": x-fastproxy-provider: box; x-fastproxy-model: m; x-fastproxy-attempts: 1\n"
+        + ROLE
+        + HEL
+        + STOP
+        + DONE
+    )
     assert now() == 35
     assert proxy.is_idle().status == 200
 
@@ -505,3 +515,166 @@ async def test_a_record_holds_no_prompt_and_no_answer() -> None:
     proxy = Proxy(FakeResponse(completion("my secret answer")))
     await proxy.ask()
     assert "secret" not in repr(proxy.is_idle())
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_client_may_shorten_the_total_time(stream: bool) -> None:
+    proxy = Proxy(FakeResponse(1000.0))
+    error = await proxy.refusal(stream=stream, headers={"x-fastproxy-timeout": "0.05"})
+    assert (error.status, error.code) == (504, "total_timeout")
+    assert "x-fastproxy-timeout" in error.message
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", ""])
+async def test_a_time_that_is_none_is_refused(text: str) -> None:
+    error = await Proxy().refusal(headers={"x-fastproxy-timeout": text})
+    assert (error.status, error.param) == (400, "x-fastproxy-timeout")
+
+
+@fast
+async def test_in_the_middle_of_a_stream_the_time_is_over_as_well() -> None:
+    proxy = Proxy(FakeResponse(ROLE, HEL, 1000.0))
+    body = (await proxy.ask(stream=True, headers={"x-fastproxy-timeout": "3"})).body
+    assert body.startswith(ROLE + HEL)
+    assert b"x-fastproxy-timeout" in body
+    assert b"[DONE]" not in body
+    assert proxy.is_idle().error_code == "total_timeout"
+
+
+@fast
+async def test_more_requests_than_allowed_wait_for_a_place_for_a_while() -> None:
+    policy = Policy(max_in_flight=1, queue_seconds=5)
+    proxy = Proxy(FakeResponse(3.0, completion()), FakeResponse(9.0, completion()), policy=policy)
+    first, second = (asyncio.create_task(proxy.ask()) for _ in range(2))
+    await asyncio.sleep(1)
+    assert (proxy.pipeline.in_flight, proxy.pipeline.gate.busy, proxy.pipeline.gate.waiting) == (2, 1, 1)
+    assert (await first).status == 200
+    third = asyncio.create_task(proxy.ask())
+    with pytest.raises(ProxyError) as caught:
+        await third
+    assert (caught.value.code, caught.value.retry_after, now()) == ("queue_full", 1, 8)
+    assert (await second).status == 200
+    assert (proxy.pipeline.in_flight, proxy.pipeline.gate.busy, now()) == (0, 0, 12)
+
+
+@fast
+async def test_a_client_that_leaves_the_queue_takes_no_place() -> None:
+    proxy = Proxy(FakeResponse(3.0, completion()), policy=Policy(max_in_flight=1, queue_seconds=5))
+    first, second = (asyncio.create_task(proxy.ask()) for _ in range(2))
+    await asyncio.sleep(1)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert (await first).status == 200
+    assert proxy.pipeline.gate.busy == 0
+    assert [record.status for record in proxy.records] == [499, 200]
+
+
+async def test_who_has_no_key_takes_no_place() -> None:
+    proxy = Proxy(keys=KEYS, policy=Policy(max_in_flight=1))
+    proxy.pipeline.gate.try_enter()
+    assert (await proxy.refusal()).status == 401
+
+
+async def test_draining_ends_late_unary_answers_with_an_error() -> None:
+    forever = asyncio.Event()
+    proxy = Proxy(FakeResponse(forever))
+    task = asyncio.create_task(proxy.ask())
+    await asyncio.sleep(0)
+    await proxy.pipeline.drain(0.03, 5)
+    with pytest.raises(ProxyError) as caught:
+        await task
+    assert (caught.value.kind, task.cancelling()) == (ErrorKind.DRAINING, 0)
+    record = proxy.is_idle()
+    assert (record.status, record.error_code, record.client_gone) == (503, "draining", False)
+
+
+@dataclass
+class Taken:
+    headers: tuple[tuple[str, str], ...]
+    settled: list[tuple[Usage | None, bool]]
+
+    def settle(self, usage: Usage | None, *, answered: bool) -> None:
+        self.settled.append((usage, answered))
+
+
+class Limits:
+    """Notes what was reserved and settled; refuses where it is told to."""
+
+    def __init__(self, refusal: ProxyError | None = None) -> None:
+        self.taken = Taken((("x-ratelimit-limit-requests", "7"),), [])
+        self.asked: list[tuple[str, str, int | None]] = []
+        self._refusal = refusal
+
+    async def reserve(self, caller: Caller, http: HttpRequest, max_output_tokens: int | None) -> Taken:
+        self.asked.append((caller.name, http.address, max_output_tokens))
+        if self._refusal is not None:
+            raise self._refusal
+        return self.taken
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_request_reserves_and_settles_and_is_told_its_limits(stream: bool) -> None:
+    limits = Limits()
+    proxy = Proxy(FakeResponse(ROLE, HEL, STOP, USAGE, DONE) if stream else FakeResponse(completion()))
+    proxy.pipeline._limits = limits
+    reply = await proxy.ask(stream=stream, max_tokens=9)
+    headers = proxy.sink.headers if stream else dict(reply.headers)
+    assert headers["x-ratelimit-limit-requests"] == "7"
+    assert limits.asked == [("local", "127.0.0.1", 9)]
+    assert limits.taken.settled == [(Usage(3, 2, 5), True)]
+
+
+async def test_a_request_that_fails_gives_its_tokens_back() -> None:
+    limits = Limits()
+    proxy = Proxy(FakeResponse(b"{}", status=503))
+    proxy.pipeline._limits = limits
+    await proxy.refusal()
+    assert limits.taken.settled == [(None, False)]
+
+
+async def test_over_the_limit_nobody_is_asked() -> None:
+    proxy = Proxy()
+    proxy.pipeline._limits = Limits(ProxyError(ErrorKind.RATE_LIMITED, "slower", retry_after=9))
+    error = await proxy.refusal()
+    assert (error.status, error.retry_after, proxy.upstream.sent) == (429, 9, [])
+
+
+async def test_a_key_falls_back_only_to_models_it_may_use() -> None:
+    digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"  # of "secret"
+    keys, headers = (Key("ci", digest, ("box-*",)),), {"authorization": "Bearer secret"}
+    busy = UpstreamError(ErrorKind.OVERLOADED, "box is too busy.")
+    proxy = Proxy(busy, keys=keys)
+    proxy.pipeline._router._chain = ("ollama-m",)
+    assert (await proxy.refusal(headers=headers)).status == 503
+    proxy = Proxy(busy, FakeResponse(completion()), keys=keys)
+    proxy.pipeline._router._chain = ("ollama-m", "box-n")
+    await proxy.ask(headers=headers)
+    assert [sent.deployment.model for sent in proxy.upstream.sent] == ["m", "n"]
+
+
+FRAGILE = Care(failure_threshold=2, recovery_seconds=30)
+
+
+@fast
+async def test_streams_that_break_open_the_circuit_and_clients_that_leave_do_not_move_it() -> None:
+    broken = [FakeResponse(ROLE, HEL, BUSY) for _ in range(2)]
+    proxy = Proxy(broken[0], FakeResponse(ROLE, HEL, 1000.0), broken[1])
+    box = proxy.pipeline._router.entries["box"]
+    proxy.pipeline._router.entries["box"] = replace(box, template=replace(box.template, care=FRAGILE))
+    breakers = proxy.pipeline._attempts.turns.breakers
+    await proxy.stream()
+    leaving = asyncio.create_task(proxy_stream(proxy))
+    await asyncio.sleep(1)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert breakers.states() == {}
+    proxy.sink = FakeSink()
+    await proxy.stream()
+    assert breakers.states() == {"box": {"m": "open"}}
+
+
+async def proxy_stream(proxy: Proxy) -> bytes:
+    proxy.sink = FakeSink()
+    return await proxy.stream()

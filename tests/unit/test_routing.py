@@ -147,3 +147,46 @@ def test_any_number_of_names_takes_bounded_memory() -> None:
 
 def test_a_repr_tells_who_is_on() -> None:
     assert repr(router()) == "<Router on=anthropic,vertex,ollama,box aliases=3>"
+
+
+CHAIN = ["gemini-2.5-flash", "deepseek-chat", "ollama-llama3.2"]
+"""DeepSeek is off in ENTRIES."""
+
+
+def chained(model: str, *rules: RouteRule, chain: list[str] = CHAIN) -> list[str]:
+    route = Router(ENTRIES, rules=rules, aliases=ALIASES, chain=chain).resolve(model)
+    assert len(route.names) == len(route.deployments)
+    assert route.names[0] == route.canonical
+    return [f"{deployment.provider}:{deployment.model}" for deployment in route.deployments]
+
+
+def test_the_chain_follows_every_model_without_those_that_are_off() -> None:
+    assert chained("box/qwen") == ["box:qwen", "vertex:gemini-2.5-flash", "ollama:llama3.2"]
+    assert chained("box/qwen", chain=[]) == ["box:qwen"]
+
+
+def test_a_link_of_the_chain_is_followed_by_the_links_after_it() -> None:
+    assert chained("gemini-2.5-flash") == ["vertex:gemini-2.5-flash", "ollama:llama3.2"]
+    assert chained("gpt-4o") == ["vertex:gemini-2.5-flash", "ollama:llama3.2"]
+    assert chained("ollama-llama3.2") == ["ollama:llama3.2"]
+
+
+def test_a_rule_has_a_list_of_its_own_and_an_empty_one_means_none() -> None:
+    rule = RouteRule("qwen*", "box", ("gm-pro", "claude-opus-4-5"))
+    assert chained("qwen3", rule) == ["box:qwen3", "vertex:gemini-2.5-pro", "anthropic:claude-opus-4-5"]
+    assert chained("qwen3", RouteRule("qwen*", "box", ())) == ["box:qwen3"]
+    assert chained("qwen3", RouteRule("qwen*", "box")) == [
+        "box:qwen3",
+        "vertex:gemini-2.5-flash",
+        "ollama:llama3.2",
+    ]
+
+
+def test_nobody_falls_back_to_itself() -> None:
+    rule = RouteRule("gemini-*", "vertex", ("vertex/gemini-2.5-pro", "ollama-llama3.2"))
+    assert chained("gemini-2.5-pro", rule) == ["vertex:gemini-2.5-pro", "ollama:llama3.2"]
+
+
+def test_a_model_whose_provider_is_off_is_refused_all_the_same() -> None:
+    error = refusal("deepseek-chat", Router(ENTRIES, chain=CHAIN))
+    assert "DEEPSEEK_API_KEY" in error.message
