@@ -66,7 +66,7 @@ async def whole(exchange: Exchange, attempts: Attempts, keep: Keep) -> Reply:
 def _whole_answer(exchange: Exchange, provider: Provider, request: ChatRequest, body: bytes) -> WholeAnswer:
     if provider.native_response and exchange.speaks(provider):
         return provider.native_response(request, body)
-    completion = provider.parse_response(request, body)
+    completion = exchange.dialect(provider).parse_response(request, body)
     rendered = exchange.surface.render_completion(completion, exchange.head, exchange.request)
     finish = completion.choices[0].native_finish if completion.choices else ""
     return WholeAnswer(rendered, completion.usage, finish, completion.carries)
@@ -172,7 +172,7 @@ class StreamedAnswer:
         if provider.native_stream and exchange.speaks(provider):
             return provider.native_stream(request)
         renderer = exchange.surface.renderer(exchange.head, request)
-        return RenderedStream(provider.translate_stream(request), renderer)
+        return RenderedStream(exchange.dialect(provider).translate_stream(request), renderer)
 
     def _headers(self) -> Headers:
         return (*_STREAM_HEADERS, *self.exchange.reply_headers())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fastproxy import __version__
-from fastproxy.api import chat, docs, embeddings, health, messages, metrics, models, responses
+from fastproxy.api import chat, completions, docs, embeddings, health, messages, metrics, models, responses
 from fastproxy.asgi import RobynAsgi, create_robyn, registered
 from fastproxy.auth import Authenticator
 from fastproxy.catalogue import Catalogue
@@ -103,6 +103,9 @@ class App:
         embeddings_handler = embeddings.handler(self.pipeline)
         for path in embeddings.PATHS:
             app.add_route("POST", path, embeddings_handler)
+        completions_handler = completions.handler(self.pipeline)
+        for path in completions.PATHS:
+            app.add_route("POST", path, completions_handler)
         responses_handler = responses.handler(self.pipeline)
         stored_response_handler = responses.stored_handler(self.authenticator)
         for path in responses.PATHS:

@@ -9,7 +9,7 @@ from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.http import HttpRequest
 from fastproxy.ids import unique
 from fastproxy.observability.record import RequestRecord
-from fastproxy.providers.contract import Provider
+from fastproxy.providers.contract import Provider, TextCompletion
 from fastproxy.types import Caller, ChatRequest, Deployment, Headers, Json, Route, UpstreamRequest
 from fastproxy.wire.answer import Head
 from fastproxy.wire.surface import Surface
@@ -57,7 +57,12 @@ class Exchange:
         """What is sent to a deployment. Raises ProxyError."""
         if provider.native_build is not None and self.speaks(provider):
             return provider.native_build(self.http.body, self.body, self.http.headers, deployment)
-        return provider.build_request(request, deployment)
+        return self.dialect(provider).build_request(request, deployment)
+
+    def dialect(self, provider: Provider) -> Provider | TextCompletion:
+        """How the provider is asked, and its answers are read, for this surface."""
+        completes = self.surface.completes_texts and provider.text_completion
+        return completes or provider
 
     def check(self, upstream_request: UpstreamRequest) -> None:
         """Notes what a provider cannot do, and refuses the request where the settings want that."""

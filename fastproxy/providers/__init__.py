@@ -15,7 +15,9 @@ from fastproxy.providers.vertex import PROVIDER as VERTEX
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
-        "demo": replace(OPENAI, native_embeddings=None, listing=None, strips_prefix=False),
+        "demo": replace(
+            OPENAI, native_embeddings=None, text_completion=None, listing=None, strips_prefix=False
+        ),
         "claude": replace(CLAUDE_CLI, auth_header=("x-fastproxy-bridge-secret", "")),
         "anthropic": ANTHROPIC,
         "vertex": replace(

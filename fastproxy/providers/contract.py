@@ -48,6 +48,16 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class TextCompletion:
+    """How a provider is asked to go on with a text, or to fill a gap in it: see `Provider`."""
+
+    build_request: BuildRequest
+    """The text is `prompt` in the request's `extra`; `suffix`, if there is one, is what follows the gap."""
+    parse_response: ParseResponse
+    translate_stream: TranslateStream
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """One kind of provider. Every function is pure and raises nothing but `ProxyError`."""
 
@@ -79,6 +89,8 @@ class Provider:
     native_embeddings: NativeEmbeddings | None = None
     """The request for a client's own body, where the upstream speaks OpenAI's embeddings itself: the answer
     then passes, but for the model's name."""
+    text_completion: TextCompletion | None = None
+    """None: a prompt is sent as a chat of one message."""
     listing: Listing | None = None
     """None: nobody is asked, the configured models are all that is known."""
     auth_header: tuple[str, str] = ("authorization", "Bearer ")

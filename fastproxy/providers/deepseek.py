@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fastproxy.errors import Repair, UpstreamError
+from fastproxy.providers.contract import TextCompletion
 from fastproxy.providers.deepseek_messages import add_schema, build_messages
 from fastproxy.providers.openai import OPENAI, chat_url, headers_of, stream_fields, tool_fields
 from fastproxy.types import ChatRequest, Deployment, Dropped, Json, ToolChoice, UpstreamRequest
 from fastproxy.wire.openai import errors
 from fastproxy.wire.openai.calls import encode
+from fastproxy.wire.openai.completions_answer import CompletionsTranslator, parse_text_completion
 from fastproxy.wire.openai.faults import invalid
 
 NO_THINKING = "deepseek.no_thinking"
@@ -35,6 +37,7 @@ _SENT = (*_SAMPLING, *_LOGPROBS, "stop")
 _TRANSLATED = ("max_tokens", "max_completion_tokens", "reasoning_effort", "response_format")
 _USER = ("safety_identifier", "user")
 _HARMLESS: Json = {"n": (1,), "modalities": (["text"],), "parallel_tool_calls": (True,), "store": (False,)}
+_OF_TEXTS = (*_SAMPLING, "stop", "max_tokens")
 _LOST_REASONING = re.compile(r"must be passed back|missing reasoning_content", re.IGNORECASE)
 
 
@@ -124,10 +127,24 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstrea
     return error
 
 
+def build_completion(request: ChatRequest, deployment: Deployment) -> UpstreamRequest:
+    """The request to the beta address, the only one that goes on with texts and fills gaps."""
+    dropped: list[Dropped] = []
+    made = _parameters(request, thinking=False, dropped=dropped)
+    kept = {name: value for name, value in made.items() if name in _OF_TEXTS}
+    text: Json = {name: request.extra[name] for name in ("prompt", "suffix") if name in request.extra}
+    body: Json = {**text, **kept, "model": deployment.model, **stream_fields(request)}
+    base_url = re.sub(r"(/v1|/beta)?\Z", "/beta", deployment.base_url, count=1)
+    return UpstreamRequest(
+        f"{base_url}/completions", encode(body), headers_of(deployment), dropped=tuple(dropped)
+    )
+
+
 DEEPSEEK = replace(
     OPENAI,
     build_request=build_request,
     parse_error=parse_error,
     native_embeddings=None,
+    text_completion=TextCompletion(build_completion, parse_text_completion, CompletionsTranslator),
     strips_prefix=False,
 )

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from fastproxy.providers.contract import Listing, Provider
+from fastproxy.providers.contract import Listing, Provider, TextCompletion
 from fastproxy.types import Deployment, Json
 from fastproxy.wire.ollama.embeddings import build_embeddings, parse_embeddings
 from fastproxy.wire.ollama.errors import bad_response, parse_error
+from fastproxy.wire.ollama.generate import build_generate
 from fastproxy.wire.ollama.options import num_ctx_of
 from fastproxy.wire.ollama.request import build_request
 from fastproxy.wire.ollama.response import parse_object, parse_response
@@ -83,6 +84,7 @@ OLLAMA = Provider(
     parse_error=parse_error,
     build_embeddings=build_embeddings,
     parse_embeddings=parse_embeddings,
+    text_completion=TextCompletion(build_generate, parse_response, translate_stream),
     listing=Listing(
         "/api/tags",
         list_models,

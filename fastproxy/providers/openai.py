@@ -5,11 +5,12 @@ Source: OpenAI's API reference, "Create chat completion" and "Create embeddings"
 
 from __future__ import annotations
 
-from fastproxy.providers.contract import Listing, Provider
+from fastproxy.providers.contract import Listing, Provider, TextCompletion
 from fastproxy.types import ChatRequest, Deployment, Headers, Json, ToolChoice, UpstreamRequest
 from fastproxy.wire.openai.calls import encode
 from fastproxy.wire.openai.chat_response import parse_response
 from fastproxy.wire.openai.chat_stream import translate_stream
+from fastproxy.wire.openai.completions_answer import CompletionsTranslator, parse_text_completion
 from fastproxy.wire.openai.errors import parse_error
 from fastproxy.wire.openai.models import parse_models
 from fastproxy.wire.openai.passthrough import ChatPassthrough
@@ -27,6 +28,18 @@ def build_request(request: ChatRequest, deployment: Deployment) -> UpstreamReque
         **tool_fields(request.tools, request.tool_choice),
     }
     return UpstreamRequest(chat_url(deployment), encode(body), headers_of(deployment))
+
+
+def build_completion(request: ChatRequest, deployment: Deployment) -> UpstreamRequest:
+    """The request to /completions."""
+    base_url = deployment.base_url.removesuffix("/chat/completions")
+    body: Json = {
+        **request.extra,
+        **request.parameters,
+        "model": deployment.model,
+        **stream_fields(request),
+    }
+    return UpstreamRequest(f"{base_url}/completions", encode(body), headers_of(deployment))
 
 
 def build_embeddings(body: Json, deployment: Deployment) -> UpstreamRequest:
@@ -73,6 +86,7 @@ OPENAI = Provider(
     native_stream=ChatPassthrough,
     native_response=pass_completion,
     native_embeddings=build_embeddings,
+    text_completion=TextCompletion(build_completion, parse_text_completion, CompletionsTranslator),
     listing=Listing("/models", parse_models),
     strips_prefix=True,
 )

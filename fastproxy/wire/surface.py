@@ -16,6 +16,8 @@ from fastproxy.wire.events import Completion
 from fastproxy.wire.openai import responses_render
 from fastproxy.wire.openai.chat_render import ChatRenderer, render_completion, render_error, stream_error
 from fastproxy.wire.openai.chat_request import parse_chat
+from fastproxy.wire.openai.completions_render import CompletionsRenderer, render_text_completion
+from fastproxy.wire.openai.completions_request import parse_completions
 from fastproxy.wire.openai.custom_calls import CustomCallsRenderer, unwrap_completion
 from fastproxy.wire.openai.responses_request import parse_responses
 
@@ -41,6 +43,8 @@ class Surface:
     outline: Callable[[Json], ChatRequest] | None = None
     """The model and the stream flag alone, where bodies may pass untouched: what our parser does not know in
     them is then no reason to refuse them. None: all bodies are parsed."""
+    completes_texts: bool = False
+    """It asks to go on with a text: providers that can do more than chat are asked for that."""
     id_header: str = ""
     """Where clients of this surface look for the request's id, beside `x-request-id`."""
 
@@ -78,6 +82,17 @@ MESSAGES = Surface(
     heartbeat=lambda _head, _request: b'event: ping\ndata: {"type":"ping"}\n\n',
     outline=outline,
     id_header="request-id",
+)
+COMPLETIONS = Surface(
+    name="completions",
+    parse=parse_completions,
+    render_completion=render_text_completion,
+    renderer=CompletionsRenderer,
+    render_error=render_error,
+    stream_error=CHAT.stream_error,
+    id_prefix="cmpl-",
+    heartbeat=CHAT.heartbeat,
+    completes_texts=True,
 )
 RESPONSES = Surface(
     name="responses",

@@ -62,7 +62,10 @@ class AnswerReader:
         if payload.get("error") is not None:
             raise error_of_text(text_of_error(payload) or "an error without a text")
         found: list[Event] = []
-        if (message := payload.get("message")) is not None:
+        message = payload.get("message")
+        if message is None and "response" in payload:  # /api/generate
+            message = {"content": payload["response"], "thinking": payload.get("thinking")}
+        if message is not None:
             self._add_message(message, payload.get("logprobs"), found)
         if payload.get("done") is True:
             self.done = True
