@@ -9,7 +9,7 @@ import orjson
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from testkit.mock import MockUpstream
+from testkit.mock import MockUpstream, Recorded
 
 MODELS = {"deepseek": "deepseek-chat", "openai": "local-some-model"}
 USER = [{"role": "user", "content": "hello"}]
@@ -61,6 +61,11 @@ CALLS = (
     chunk({}, "tool_calls", usage={"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}),
     "data: [DONE]\n\n",
 )
+
+
+def posts(mock: MockUpstream) -> list[Recorded]:
+    """What was asked of a model; discovery asks for lists at its own times."""
+    return [request for request in mock.requests() if request.method == "POST"]
 
 
 def joined(chunks: list[ChatCompletionChunk]) -> str:
@@ -143,7 +148,7 @@ def test_a_tool_loop_of_two_turns_with_parallel_calls(
     ]
     answer = client.chat.completions.create(model=model, messages=history, tools=[TOOL])
     assert answer.choices[0].message.content
-    sent = mock.requests()[0].json()["messages"]
+    sent = posts(mock)[0].json()["messages"]
     assert [m["role"] for m in sent] == ["user", "assistant", "tool", "tool"]
     assert [c["id"] for c in sent[1]["tool_calls"]] == ["call_a", "call_b"]
 
@@ -226,7 +231,7 @@ def test_a_wrong_key_is_refused_and_the_upstream_hears_nothing(
 ) -> None:
     with pytest.raises(openai.AuthenticationError):
         client.with_options(api_key="sk-wrong").chat.completions.create(model="deepseek-chat", messages=USER)
-    assert mock.requests() == []
+    assert posts(mock) == []
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])

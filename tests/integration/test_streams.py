@@ -72,7 +72,7 @@ def test_a_client_that_leaves_before_the_answer_cancels_the_upstream_request(
     client.post(CHAT, ask(stream=stream), KEY)
     mock.wait("received")
     client.close()
-    assert mock.wait("aborted", timeout=3)[0].aborted
+    assert any(request.aborted for request in mock.wait("aborted", timeout=3))
 
 
 def test_a_client_that_leaves_while_nothing_flows_cancels_the_upstream_request(
@@ -83,7 +83,7 @@ def test_a_client_that_leaves_while_nothing_flows_cancels_the_upstream_request(
     client.post(CHAT, ask(), KEY)
     client.read_until(b"one")
     client.close()
-    assert mock.wait("aborted", timeout=3)[0].aborted
+    assert any(request.aborted for request in mock.wait("aborted", timeout=3))
 
 
 def test_a_client_that_leaves_in_mid_flow_cancels_the_upstream_request(
@@ -100,7 +100,7 @@ def test_a_client_that_leaves_in_mid_flow_cancels_the_upstream_request(
     client.post(CHAT, ask(), KEY)
     client.read_until(b"word")
     client.close()
-    assert mock.wait("aborted", timeout=3)[0].aborted
+    assert any(request.aborted for request in mock.wait("aborted", timeout=3))
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])
@@ -210,7 +210,7 @@ def test_a_provider_that_never_begins_is_a_504(mock_process: MockUpstream, mock:
             client.post(CHAT, ask("local-m"), KEY)
             seen = client.read_until(b"first_token_timeout")
         assert seen.startswith(b"HTTP/1.1 504 ")
-        assert mock.wait("aborted", timeout=3)[0].aborted
+        assert any(request.aborted for request in mock.wait("aborted", timeout=3))
 
 
 def test_a_provider_that_falls_silent_is_an_error_in_the_stream(
