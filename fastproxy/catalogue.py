@@ -25,6 +25,10 @@ class Discovering(Protocol):
         """Why it does not answer; "" where it does, or nobody has asked it."""
         ...
 
+    def state(self, provider: str) -> Json:
+        """What it told of its own state."""
+        ...
+
 
 class Catalogue:
     """Answers from memory, at once, whatever a provider does."""
@@ -97,10 +101,11 @@ class Catalogue:
         if entry.off_reason:
             return {"state": "off", "reason": entry.off_reason}
         fault = self._discovery.fault(entry.name) if self._discovery else ""
+        told = self._discovery.state(entry.name) if self._discovery else {}
         if credential and not credential["valid"] and credential["last_error"]:
             fault = str(credential["last_error"])
         state: dict[str, Any] = {"state": "not answering", "reason": fault} if fault else {"state": "on"}
-        return state | ({"credential": dict(credential)} if credential else {})
+        return state | told | ({"credential": dict(credential)} if credential else {})
 
 
 def _has_image(message: Json) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,17 +16,40 @@ _BUNDLE = "fastproxy-bridge.cjs"
 _PLACES = (_PACKAGE / "bridge" / _BUNDLE, _PACKAGE.parent / "bridge" / "dist" / _BUNDLE)
 """In an installed package, and in a checkout."""
 
-_PASSED_ON = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "TMPDIR",
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "ANTHROPIC_BASE_URL",
-    "CLAUDE_CODE_OAUTH_TOKEN",
-    "CLAUDE_CONFIG_DIR",
+_PASSED_ON = frozenset(
+    [
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "TZ",
+        "TMPDIR",
+        "XDG_CONFIG_HOME",
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "ANTHROPIC_BASE_URL",
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        "CLAUDE_CONFIG_DIR",
+        "ANTHROPIC_DEFAULT_OPUS_MODEL",
+        "ANTHROPIC_DEFAULT_SONNET_MODEL",
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "NODE_EXTRA_CA_CERTS",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "NO_PROXY",
+        "https_proxy",
+        "http_proxy",
+        "no_proxy",
+    ]
 )
+"""What the bridge may see; it passes on still less."""
+_CLAUDE_FOLDERS = (".local/bin", ".claude/local")
+"""In the user's home: where the CLI's own installers put it, often not on a service's PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +60,11 @@ class BridgeLaunch:
     bundle: str
     environment: Mapping[str, str]
 
+    def environment_at(self, port: int, secret: str) -> dict[str, str]:
+        """The whole environment of a bridge that listens there."""
+        own = {"FASTPROXY_BRIDGE_PORT": str(port), "FASTPROXY_BRIDGE_SECRET": secret}
+        return {**self.environment, **own}
+
 
 def bundle() -> Path | None:
     """The built bridge, None where it was not built."""
@@ -43,8 +72,12 @@ def bundle() -> Path | None:
 
 
 def claude_bin(table: ClaudeSettings, environment: Mapping[str, str]) -> str | None:
-    """The claude CLI, None where it is not found."""
-    return shutil.which(table.claude_bin or "claude", path=environment.get("PATH", ""))
+    """The claude CLI's full path, None where it is not found."""
+    home = environment.get("HOME")
+    own = [str(Path(home) / folder) for folder in _CLAUDE_FOLDERS] if home else []
+    folders = os.pathsep.join([environment.get("PATH", ""), *own])
+    found = shutil.which(str(Path(table.claude_bin or "claude").expanduser()), path=folders)
+    return str(Path(found).absolute()) if found else None
 
 
 def bridge_reason(name: str, table: ClaudeSettings, environment: Mapping[str, str]) -> str:
@@ -78,7 +111,7 @@ def _launch(table: ClaudeSettings, settings: Settings, environment: Mapping[str,
     claude = claude_bin(table, environment)
     if node is None or built is None or claude is None:
         return None
-    passed = {name: environment[name] for name in _PASSED_ON if name in environment}
+    passed = {name: value for name, value in environment.items() if name in _PASSED_ON}
     own = {
         "POOL_SIZE": table.pool_size,
         "MAX_PROCESSES": table.max_processes,

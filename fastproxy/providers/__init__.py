@@ -18,7 +18,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
         "demo": replace(
             OPENAI, native_embeddings=None, text_completion=None, listing=None, strips_prefix=False
         ),
-        "claude": replace(CLAUDE_CLI, auth_header=("x-fastproxy-bridge-secret", "")),
+        "claude": CLAUDE_CLI,
         "anthropic": ANTHROPIC,
         "vertex": replace(
             VERTEX, also_serves=("claude-", "text-embedding-"), variants=(("claude-", "vertex-claude"),)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from fastproxy.providers.claude_bridge import bridge_state, bridge_trouble
 from fastproxy.providers.contract import BuildRequest, Listing, NativeBuild, Provider
 from fastproxy.types import ChatRequest, Deployment, Headers, Json, UpstreamRequest
 from fastproxy.wire.anthropic.errors import Source, parse_error
@@ -151,10 +152,22 @@ ANTHROPIC = replace(
     ),
     listing=_LISTING,
 )
-CLAUDE_CLI = _provider(
-    build_request,
-    Source("Claude CLI", "run `claude` in a terminal and log in"),
-    count=None,
+CLAUDE_CLI = replace(
+    _provider(
+        build_request,
+        Source("Claude CLI", "run `claude` in a terminal and log in"),
+        count=None,
+    ),
+    listing=Listing(
+        "/health",
+        lambda _body: [],  # its models are configured; this one question tells how it fares
+        product="the bridge to the claude CLI",
+        start="it starts with `fastproxy serve`; see its lines in the log",
+        trouble=bridge_trouble,
+        state=bridge_state,
+    ),
+    auth_header=("x-fastproxy-bridge-secret", ""),
+    deadline_header="x-fastproxy-deadline-ms",
 )
 VERTEX_CLAUDE = _provider(
     build_vertex_request,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastproxy.errors import UpstreamError
 from fastproxy.types import ChatRequest, Deployment, Headers, Json, UpstreamRequest
@@ -25,6 +26,13 @@ AddDetail = Callable[[ModelInfo, bytes, Deployment], ModelInfo]
 ParseError = Callable[[int, Mapping[str, str], bytes], UpstreamError]
 
 
+class Trouble(NamedTuple):
+    """Why a server that answers cannot be used."""
+
+    what: str
+    remedy: str
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """How a provider is asked which models it has; that costs no tokens."""
@@ -43,6 +51,10 @@ class Listing:
     """The server's name in messages, where it is a program of the user's."""
     start: str = ""
     """How that program is started."""
+    trouble: Callable[[int, bytes], Trouble | None] | None = None
+    """Judges an answer by its status and body, before all else; None: by the status alone."""
+    state: Callable[[bytes], Json] | None = None
+    """What a good answer tells of the server's own state, for /health."""
     fetch: str = ""
     """How it gets a model that it lacks (`{model}`); "" where that is not in the user's hands."""
 
@@ -95,6 +107,8 @@ class Provider:
     """None: nobody is asked, the configured models are all that is known."""
     auth_header: tuple[str, str] = ("authorization", "Bearer ")
     """The header that carries a static API key, and what stands before the key in it."""
+    deadline_header: str = ""
+    """The header that tells it how many milliseconds the client still waits; "": nobody there reads one."""
     strips_prefix: bool = False
     """The provider's prefix is ours alone: it is cut off before the name goes upstream."""
     also_serves: tuple[str, ...] = ()

@@ -220,6 +220,8 @@ class _Attempt:
         if deployment.credential:
             deployment, secret = await self._authorized(deployment)
             headers = (*headers, *secret)  # this deployment's alone: the next must not see it
+        if name := self._provider.deadline_header:
+            headers = (*headers, (name, str(max(0, int(turn.watchdog.seconds_left * 1000)))))
         sent = self._sent = self._build(request, deployment)
         self._target = deployment
         record.on_deployment(deployment)

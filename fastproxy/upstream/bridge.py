@@ -26,13 +26,18 @@ STOP_SECONDS = 5.0
 class Bridge:
     """The running bridge. `start` returns at once; `stop` ends it and its claude processes."""
 
-    def __init__(self, launch: BridgeLaunch, port: int, secret: str) -> None:
+    def __init__(
+        self,
+        launch: BridgeLaunch,
+        port: int,
+        secret: str,
+        *,
+        first_wait: float = FIRST_WAIT_SECONDS,
+        longest_wait: float = LONGEST_WAIT_SECONDS,
+    ) -> None:
         self._command = [launch.node, launch.bundle]
-        self._environment = {
-            **launch.environment,
-            "FASTPROXY_BRIDGE_PORT": str(port),
-            "FASTPROXY_BRIDGE_SECRET": secret,
-        }
+        self._environment = launch.environment_at(port, secret)
+        self._first_wait, self._longest_wait = first_wait, longest_wait
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._keep_running, name="bridge", daemon=True)
@@ -58,17 +63,17 @@ class Bridge:
         self._thread.join(STOP_SECONDS)
 
     def _keep_running(self) -> None:
-        wait = FIRST_WAIT_SECONDS
+        wait = self._first_wait
         while not self._stopping.is_set():
             began = time.monotonic()
             code = self._run_once()
             if self._stopping.is_set():
                 return
-            if time.monotonic() - began > LONGEST_WAIT_SECONDS:
-                wait = FIRST_WAIT_SECONDS
+            if time.monotonic() - began > self._longest_wait:
+                wait = self._first_wait
             self._log.error("the bridge ended and is started again", exit_code=code, in_seconds=wait)
             self._stopping.wait(wait)
-            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+            wait = min(2 * wait, self._longest_wait)
 
     def _run_once(self) -> int | None:
         try:
@@ -85,6 +90,8 @@ class Bridge:
             self._log.error("the bridge cannot be started", reason=error.strerror)
             return None
         self._process = process
+        if self._stopping.is_set():  # `stop` has not seen it
+            process.terminate()
         if process.stderr is not None:
             self._pass_on(process.stderr)
         return process.wait()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastproxy.providers.contract import Listing, Provider
-from fastproxy.types import Deployment
+from fastproxy.types import Deployment, Json
 from fastproxy.wire.openai.models import ModelInfo
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class _Place:
     listing: Listing
     deployment: Deployment
     models: tuple[ModelInfo, ...] = ()
+    state: Json = field(default_factory=dict)
     fault: str = ""
     failures: int = 0
     asked_at: float = float("-inf")
@@ -63,7 +64,7 @@ class Discovery:
         self._places = {
             name: _Place(listing, deployment)
             for name, deployment in deployments.items()
-            if (listing := providers[deployment.kind].listing)
+            if deployment.base_url and (listing := providers[deployment.kind].listing)
         }
         self._first: asyncio.Task[None] | None = None
         self._open = False
@@ -86,6 +87,11 @@ class Discovery:
         place = self._places.get(provider)
         self._renew()
         return place.fault if place else ""
+
+    def state(self, provider: str) -> Json:
+        """What this provider last told of its own state."""
+        place = self._places.get(provider)
+        return place.state if place and not place.fault else {}
 
     async def refresh(self) -> None:
         """Asks all providers now; returns when they have answered, or did not within their time."""
@@ -144,6 +150,7 @@ class Discovery:
                 place.models = ()
         else:
             place.models, place.fault, place.failures = found.models, "", 0
+            place.state = found.state
             place.known = {
                 (model.id, model.created): model for model in found.models if model.context_length is not None
             }

@@ -15,7 +15,7 @@ import orjson
 
 from fastproxy.errors import UpstreamError
 from fastproxy.providers.contract import Listing
-from fastproxy.types import Deployment, Headers
+from fastproxy.types import Deployment, Headers, Json
 from fastproxy.upstream.probe import Answer, Unreachable, ask, origin
 from fastproxy.wire.openai.models import ModelInfo
 
@@ -33,6 +33,8 @@ class Survey(NamedTuple):
     models: tuple[ModelInfo, ...]
     seconds: float
     """How long the list took."""
+    state: Json = {}  # noqa: RUF012 - read-only, like all JSON
+    """What the server tells of itself."""
 
 
 async def survey(
@@ -48,7 +50,7 @@ async def survey(
     )
     models = read_listing(answer, listing, deployment)
     if not listing.add_detail:
-        return Survey(models, answer.seconds)
+        return Survey(models, answer.seconds, listing.state(answer.body) if listing.state else {})
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def detailed(model: ModelInfo) -> ModelInfo:
@@ -84,6 +86,8 @@ def read_listing(answer: Answer, listing: Listing, deployment: Deployment) -> tu
     """The models in an answer of any status. Raises Unreachable, which names the setting to mend."""
     name = deployment.provider
     path = listing.path.partition("?")[0]
+    if listing.trouble and (trouble := listing.trouble(answer.status, answer.body)):
+        raise Unreachable(*trouble)
     if answer.status in (401, 403):
         raise Unreachable(
             f"the credential is refused ({answer.status})",

@@ -7,7 +7,7 @@ import pytest
 from fastproxy.catalogue import Catalogue
 from fastproxy.errors import ProxyError
 from fastproxy.routing import ProviderEntry, Router
-from fastproxy.types import Deployment
+from fastproxy.types import Deployment, Json
 from fastproxy.wire.openai.models import ModelInfo
 
 
@@ -24,6 +24,9 @@ class Known:
 
     def fault(self, provider: str) -> str:
         return self._fault if provider == "ollama" else ""
+
+    def state(self, provider: str) -> Json:
+        return {"version": "1.2"} if provider == "box" else {}
 
 
 def catalogue(found: Known, aliases: dict[str, str] | None = None) -> Catalogue:
@@ -61,7 +64,7 @@ def test_a_provider_that_does_not_answer_keeps_its_configured_models_and_says_wh
     made = catalogue(Known(fault="Ollama is not running"))
     assert made.names() == ["ollama-mine"]
     assert made.providers()["ollama"] == {"state": "not answering", "reason": "Ollama is not running"}
-    assert made.providers()["box"] == {"state": "on"}
+    assert made.providers()["box"] == {"state": "on", "version": "1.2"}
     assert made.providers()["off"] == {"state": "off", "reason": "no key"}
 
 

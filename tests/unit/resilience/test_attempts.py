@@ -414,3 +414,13 @@ async def test_every_way_out_gives_the_place_back() -> None:
         failing = Try(failure)
         await failing.fails(narrow)
         assert failing.turns.load()["one"].busy == 0
+
+
+async def test_who_reads_a_deadline_is_told_how_long_the_client_still_waits() -> None:
+    run = Try(FakeResponse(b"fine"), provider=replace(OPENAI, deadline_header="x-deadline-ms"))
+    await run.run(ONE)
+    [sent] = run.upstream.sent
+    assert 99_000 < int(dict(sent.headers)["x-deadline-ms"]) <= 100_000
+    plain = Try(FakeResponse(b"fine"))
+    await plain.run(ONE)
+    assert "x-deadline-ms" not in dict(plain.upstream.sent[0].headers)
