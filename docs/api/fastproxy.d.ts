@@ -398,12 +398,67 @@ export interface ResponseEvent {
   type: string;
 }
 
+/** DeepSeek, Ollama and OpenAI-compatible servers go on with the text or fill the gap; other models are asked in a chat. */
+export interface CompletionRequest {
+  /** A name of GET /v1/models, or an alias of the configuration. */
+  model: string;
+  /** The text to go on with; one for each request. */
+  prompt: string;
+  /** What follows the gap that is to be filled. */
+  suffix?: string;
+  stream?: boolean;
+  stream_options?: {
+    include_usage?: boolean;
+  };
+  max_tokens?: number;
+  temperature?: number;
+  top_p?: number;
+  stop?: string | string[];
+}
+
+export interface Completion {
+  id: string;
+  object: "text_completion";
+  /** Unix time in seconds. */
+  created: number;
+  /** The name that was asked for. */
+  model: string;
+  choices: ({
+    text: string;
+    index: number;
+    logprobs?: null;
+    finish_reason: "stop" | "length" | "content_filter";
+  })[];
+  usage?: Usage;
+}
+
 export interface CreateChatCompletion {
   path: "/v1/chat/completions";
   method: "POST";
   body: ChatCompletionRequest;
   answers: {
     200: ChatCompletion | string;
+    400: Error;
+    401: Error;
+    403: Error;
+    404: Error;
+    408: Error;
+    413: Error;
+    415: Error;
+    429: Error;
+    500: Error;
+    502: Error;
+    503: Error;
+    504: Error;
+  };
+}
+
+export interface CreateCompletion {
+  path: "/v1/completions";
+  method: "POST";
+  body: CompletionRequest;
+  answers: {
+    200: Completion | string;
     400: Error;
     401: Error;
     403: Error;

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from fastproxy import __version__
 from fastproxy.api.openapi.answers import ANSWERS
+from fastproxy.api.openapi.completions import COMPLETIONS
 from fastproxy.api.openapi.messages import MESSAGES
 from fastproxy.api.openapi.operations import OPERATIONS
 from fastproxy.api.openapi.requests import REQUESTS
@@ -76,7 +77,7 @@ def _canonical(path: str) -> str:
 
 def _reachable(paths: Json) -> Json:
     """The components that these paths use, and those that they use in turn."""
-    components: Json = {**REQUESTS, **ANSWERS, **MESSAGES, **RESPONSES}
+    components: Json = {**REQUESTS, **ANSWERS, **MESSAGES, **RESPONSES, **COMPLETIONS}
     waiting, found = _REFERENCE.findall(str(paths)), set[str]()
     while waiting:
         name = waiting.pop()

@@ -99,6 +99,21 @@ _CHAT = _post(
     "OpenAI's Chat Completions for every provider. The body may be compressed (content-encoding "
     "gzip, deflate or zstd).",
 )
+_COMPLETE = _post(
+    "Go on with a text, or fill a gap in it",
+    "createCompletion",
+    "CompletionRequest",
+    {
+        "description": "The whole answer; with `stream` its events, then `data: [DONE]`.",
+        "content": {
+            **_json("Completion"),
+            "text/event-stream": {
+                "schema": text("Events `data: ` + Completion, comments (`: ping`), `data: [DONE]`."),
+                "x-event-schema": ref("Completion"),
+            },
+        },
+    },
+)
 _EMBED = _post(
     "Turn texts into vectors",
     "createEmbedding",
@@ -174,6 +189,7 @@ _TEXT = {"text/plain": {"schema": text()}}
 
 OPERATIONS: Mapping[str, Json] = {
     "/v1/chat/completions": _CHAT,
+    "/v1/completions": _COMPLETE,
     "/v1/embeddings": _EMBED,
     "/v1/responses": _RESPOND,
     "/v1/responses/{id}": _STORED,
