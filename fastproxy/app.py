@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -167,7 +166,7 @@ class App:
             )
         headers = dict(error.headers)
         if error.retry_after is not None:
-            headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+            headers["retry-after"] = str(max(1, round(error.retry_after)))
         surface = messages.surface_of(request)
         if surface.id_header:
             headers[surface.id_header] = request.id
