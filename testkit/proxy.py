@@ -17,11 +17,12 @@ class FastproxyProcess(Server):
         start_timeout: float = 15.0,
         files: Mapping[str, str] | None = None,
     ) -> None:
-        """`files` lie beside the configuration: a relative path in it finds them."""
+        """The claude CLI of whoever runs the tests takes no part unless `environment` says so.
+        `files` lie beside the configuration: a relative path in it finds them."""
         super().__init__(
             "fastproxy",
             ["serve", "--config", "fastproxy.toml", "--host", "127.0.0.1"],
             files={**(files or {}), "fastproxy.toml": config},
-            environment=environment,
+            environment={"FASTPROXY_PROVIDERS__CLAUDE__ENABLED": "false", **(environment or {})},
             start_timeout=start_timeout,
         )

@@ -90,11 +90,12 @@ class Bridge:
             self._log.error("the bridge cannot be started", reason=error.strerror)
             return None
         self._process = process
-        if self._stopping.is_set():  # `stop` has not seen it
-            process.terminate()
-        if process.stderr is not None:
-            self._pass_on(process.stderr)
-        return process.wait()
+        with process:  # closes its pipes
+            if self._stopping.is_set():  # `stop` has not seen it
+                process.terminate()
+            if process.stderr is not None:
+                self._pass_on(process.stderr)
+            return process.wait()
 
     def _pass_on(self, lines: IO[bytes]) -> None:
         """The bridge's own log lines among ours."""
