@@ -49,8 +49,9 @@ test: $(READY) ## all tests that this machine can run
 fuzz: $(READY) ## ten thousand hostile requests and more (minutes)
 	FASTPROXY_FUZZ=long $(BIN)/pytest tests/fuzz -s --timeout 900
 
-docs: $(READY) ## write docs/api anew: the OpenAPI document and the TypeScript contract
+docs: $(READY) ## write docs/api and docs/failure-modes.md anew
 	$(BIN)/python -m testkit.contract
+	$(BIN)/python -m testkit.failure_page
 
 bench: $(READY) ## measure against the bare relay and the direct call, in one run
 	$(BIN)/pytest bench -o addopts="--strict-markers --import-mode=importlib" --timeout 900 -q -s
