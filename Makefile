@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+RUNNABLE := $(VENV)/.runnable
 BUNDLE := bridge/dist/fastproxy-bridge.cjs
 NPM_CI := npm ci --no-audit --no-fund --silent
 
@@ -11,18 +12,32 @@ NPM_CI := npm ci --no-audit --no-fund --silent
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-$(READY): requirements-dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed (try: make PYTHON=python3.12)" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing (once, about a minute)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
-	@if command -v npm >/dev/null; then $(MAKE) -s bridge || echo "the bridge to the claude CLI was not built; all else works"; fi
+define need_python
+@$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed (try: make PYTHON=python3.12)" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
+@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+endef
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+
+# what running takes: no development tool, and the bridge only where there is a claude to bridge to
+$(RUNNABLE): requirements.lock pyproject.toml
+	$(need_python)
+	@echo "installing (once, half a minute)"
+	@test -e $(READY) || $(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps -e .
+	@if command -v claude >/dev/null && command -v npm >/dev/null; then $(MAKE) -s bridge || echo "the bridge to the claude CLI was not built; all else works"; fi
 	@touch $@
 
-setup: $(READY) ## install everything into .venv
+$(READY): requirements-dev.lock pyproject.toml
+	$(need_python)
+	@echo "installing what development takes (once, a minute or two)"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@$(PIP) --no-deps -e .
+	@if command -v npm >/dev/null; then $(MAKE) -s bridge || echo "the bridge to the claude CLI was not built; all else works"; fi
+	@touch $@ $(RUNNABLE)
 
-run: $(READY) ## start the proxy on http://127.0.0.1:4000/v1
+setup: $(READY) ## install everything into .venv, development tools too
+
+run: $(RUNNABLE) ## start the proxy on http://127.0.0.1:4000/v1
 	@exec $(BIN)/fastproxy serve $(ARGS)
 
 bridge: $(BUNDLE) ## build the bridge to the claude CLI (needs Node.js 20)
