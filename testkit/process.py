@@ -88,7 +88,7 @@ class Process:
 
     def rss_bytes(self) -> list[int]:
         """Resident memory of it and of each of its descendants, in bytes."""
-        return [_rss_bytes(pid) for pid in [self.pid, *descendants(self.pid)]]
+        return [rss_bytes(pid) for pid in [self.pid, *descendants(self.pid)]]
 
 
 class Server:
@@ -176,13 +176,14 @@ def _answers(port: int, path: str) -> bool:
 
 def descendants(pid: int) -> Iterator[int]:
     """The ids of a process's children, and theirs."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except FileNotFoundError:
-        return
-    for child in map(int, children.split()):
-        yield child
-        yield from descendants(child)
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):  # a child belongs to the thread that began it
+        try:
+            children = thread.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for child in map(int, children.split()):
+            yield child
+            yield from descendants(child)
 
 
 def is_alive(pid: int) -> bool:
@@ -194,7 +195,8 @@ def is_alive(pid: int) -> bool:
     return stat[stat.rindex(")") + 2] != "Z"
 
 
-def _rss_bytes(pid: int) -> int:
+def rss_bytes(pid: int) -> int:
+    """Resident memory of one process, in bytes; 0 where there is none."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except FileNotFoundError:

@@ -32,7 +32,7 @@ RESTARTED = "the bridge ended and is started again"
 
 
 class Stage:
-    """A folder with a Python script that stands in for Node's bundle, and what its runs said of themselves."""
+    """A folder with a script that stands in for Node's bundle, and what its runs said of themselves."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.place = folder, folder / "runs"

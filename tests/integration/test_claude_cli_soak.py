@@ -1,0 +1,92 @@
+"""Many requests through the claude CLI, some of them given up: nothing is left, and nothing grows."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from testkit.claude import ClaudeProxy, Cli, fake_cli, real_cli, until
+from testkit.mock import SSE_HEADERS, MockUpstream
+from testkit.process import rss_bytes
+from tests.integration.anthropic_upstream import sent, stream, text
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+AT_ONCE = 4
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("cli", "requests", "cancelled"),
+    [(fake_cli(), 200, 20), (real_cli(), 20, 4)],
+    ids=lambda value: value.name if isinstance(value, Cli) else str(value),
+)
+def test_no_process_no_file_no_growth(
+    cli: Cli, requests: int, cancelled: int, mock_process: MockUpstream, mock: MockUpstream
+) -> None:
+    if cli.missing:
+        pytest.skip(cli.missing)
+    events = [piece.decode() for piece in stream(text("Half an answer"))]
+    pause = {"text": "", "delay_ms": 30}  # in which a client may leave
+    mock.script({"chunks": [*events[:4], pause, *events[4:]], "headers": SSE_HEADERS}, path="/messages")
+    every = requests // cancelled
+    with ClaudeProxy(cli, mock_process.url) as proxy:
+        asyncio.run(ask_many(proxy.url, 2 * AT_ONCE, every))  # all that is made once is made
+        proxy.wait_until_warm()
+        before = footprint(proxy)
+        endings = asyncio.run(ask_many(proxy.url, requests, every))
+        proxy.wait_until_warm()
+        after = footprint(proxy)
+        assert endings.count("left") == cancelled
+        assert endings.count("stop") == requests - cancelled
+        assert len(sent(mock)) == requests + 2 * AT_ONCE
+        idle = proxy.bridge_health()["pool"]["idle"]
+        assert len(proxy.cli_pids()) == idle
+        until(lambda: len(files(proxy, "p*")) == idle)
+        assert len(files(proxy, "pids/*")) == idle
+        for name, kept in before.items():
+            assert after[name]["files"] <= kept["files"] + 4, name
+            assert after[name]["memory"] <= kept["memory"] + 40 * MIB, name
+        folder = proxy.folder
+        running = proxy.processes()
+        assert len(running) == 3 + idle  # the proxy, the bridge, its reaper, the spares
+    assert not folder.exists()
+
+
+async def ask_many(url: str, count: int, every: int) -> list[str]:
+    """How each of them ended; each `every`-th is given up after its first content."""
+    places = asyncio.Semaphore(AT_ONCE)
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0, timeout=60) as client:
+
+        async def one(number: int) -> str:
+            question: Any = [{"role": "user", "content": f"question {number}"}]
+            async with places:
+                answer = await client.chat.completions.create(
+                    model="claude-sonnet", messages=question, stream=True
+                )
+                async with answer:
+                    async for chunk in answer:
+                        if number % every == every - 1 and chunk.choices[0].delta.content:
+                            return "left"
+                        if chunk.choices[0].finish_reason:
+                            return chunk.choices[0].finish_reason
+            return "no end"
+
+        return await asyncio.gather(*map(one, range(count)))
+
+
+def footprint(proxy: ClaudeProxy) -> dict[str, dict[str, int]]:
+    """What the two that go on hold."""
+    return {
+        name: {"files": len([*Path(f"/proc/{pid}/fd").iterdir()]), "memory": rss_bytes(pid)}
+        for name, pid in (("proxy", proxy.pid), ("bridge", proxy.bridge_pid()))
+    }
+
+
+def files(proxy: ClaudeProxy, pattern: str) -> list[Path]:
+    """What lies in the run's directory; `pids` is no process's."""
+    found = proxy.folder.glob(f"fastproxy-bridge-*/run-*/{pattern}")
+    return [file for file in found if file.name != "pids"]
