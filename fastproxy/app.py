@@ -54,6 +54,7 @@ class App:
             chain=settings.fallback.chain,
             aliases=settings.aliases,
             default_model=server.default_model,
+            neutral_names=server.neutral_names,
         )
         self.upstream = UpstreamClient(user_agent=f"fastproxy/{__version__}")
         self.credentials = Credentials(google_credentials(settings, off_reasons))
@@ -65,7 +66,7 @@ class App:
         self.catalogue = Catalogue(
             self.router, self.discovery, self.credentials.status, self.breakers.states, turns.load
         )
-        self.router.known_models = self.catalogue.names
+        self.router.known_models, self.router.lists = self.catalogue.names, self.catalogue.lists
         self.limits = _limiter(settings) if settings.has_limits else None
         self.pipeline = Pipeline(
             self.authenticator,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from fastproxy.errors import ProxyError
+from fastproxy.names import neutral_name
 from fastproxy.resilience.gate import Gate
 from fastproxy.routing import ProviderEntry, Router
 from fastproxy.types import ChatRequest, Deployment, Json
@@ -45,7 +46,12 @@ class Catalogue:
         self._circuits, self._load = circuits, load
 
     def models(self) -> list[ModelInfo]:
-        """All models that can be called, each name once: the configured ones first, then what was found."""
+        """All models that can be called, each name once: the configured ones first, then what was found, then
+        the aliases."""
+        found = self._found()
+        return [*found.values(), *self._neutral(found)]
+
+    def _found(self) -> dict[str, ModelInfo]:
         found: dict[str, ModelInfo] = {}
         for entry in self._router.entries.values():
             if not entry.off_reason:
@@ -57,11 +63,30 @@ class Catalogue:
             with contextlib.suppress(ProxyError):  # it leads to a provider that is off, or nowhere
                 owner = self._router.resolve(alias).deployments[0].provider
                 found[alias] = replace(found.get(target, ModelInfo(target, owner)), id=alias)
-        return list(found.values())
+        return found
+
+    def real_name(self, name: str) -> str:
+        """What an alias stands for."""
+        return self._router.resolve(name).canonical
+
+    def lists(self, deployment: Deployment) -> bool:
+        """Whether this model is configured, or was found at its provider."""
+        return self._router.is_configured(deployment) or any(
+            model.id in (deployment.model, f"{deployment.model}:latest") for model in self._at(deployment)
+        )
+
+    def _neutral(self, found: Mapping[str, ModelInfo]) -> Iterator[ModelInfo]:
+        """The same models under the names that give no maker away, where these lead to them."""
+        for name, model in found.items() if self._router.neutral_names else ():
+            neutral = neutral_name(name)
+            if neutral and neutral not in found:
+                with contextlib.suppress(ProxyError):  # a provider of that prefix, which is off
+                    if self.real_name(neutral) == self.real_name(name):
+                        yield replace(model, id=neutral)
 
     def names(self) -> list[str]:
-        """The names alone."""
-        return [model.id for model in self.models()]
+        """Their names alone, without the neutral ones."""
+        return list(self._found())
 
     def providers(self) -> dict[str, Any]:
         """Each provider's state for /health: on, off or not answering, and why. No secrets."""
@@ -78,8 +103,7 @@ class Catalogue:
     def unable(self, deployment: Deployment, request: ChatRequest) -> str:
         """Why this model cannot do what the request needs; "" where nothing is known against it."""
         names = (deployment.model, f"{deployment.model}:latest")
-        listed = self._discovery.models(deployment.provider) if self._discovery else ()
-        known = next((model.capabilities for model in listed if model.id in names), None)
+        known = next((model.capabilities for model in self._at(deployment) if model.id in names), None)
         if known is None:
             return ""
         if request.tools and "tools" not in known:
@@ -87,6 +111,9 @@ class Catalogue:
         if "vision" not in known and any(_has_image(message) for message in request.messages):
             return f"{deployment.model} takes no images"
         return ""
+
+    def _at(self, deployment: Deployment) -> tuple[ModelInfo, ...]:
+        return self._discovery.models(deployment.provider) if self._discovery else ()
 
     def _own_name(self, entry: ProviderEntry, name: str) -> str:
         """The name that leads to this provider: with the provider's in front where another one takes it."""

@@ -70,7 +70,10 @@ def models(config_path: str | None) -> None:
     from fastproxy.wiring import provider_entries, route_rules
 
     router = Router(
-        provider_entries(settings, reasons), rules=route_rules(settings), aliases=settings.aliases
+        provider_entries(settings, reasons),
+        rules=route_rules(settings),
+        aliases=settings.aliases,
+        neutral_names=settings.server.neutral_names,
     )
     discovery = Discovery(router.templates(), PROVIDERS)
     _run(discovery.refresh())

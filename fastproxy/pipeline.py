@@ -36,8 +36,10 @@ from fastproxy.wire.openai.embeddings import model_in
 from fastproxy.wire.surface import Surface
 
 _Answer = Callable[[HttpRequest, Json, Route, RequestRecord], Awaitable[Reply]]
+CANCEL_AGAIN_SECONDS = 0.25
 TIME_LIMIT_HEADER = "x-fastproxy-timeout"
 _FORWARDED = ("traceparent", "tracestate")
+_THINKING_FIELDS = frozenset({"reasoning", "thinking", "enable_thinking", "think"})
 
 
 class Remembering(Protocol):
@@ -174,6 +176,8 @@ class Pipeline:
             request = surface.parse(body)
         if not request.model:
             request = replace(request, model=route.model)
+        if route.effort:
+            request = _with_effort(request, route.effort)
         await self._reserve(caller, http, record, request.max_output_tokens())
         if self._continuity.needs_restore(request):
             request = await self._continuity.restore(request, caller)
@@ -217,12 +221,14 @@ class Pipeline:
         """Takes nothing new, waits until all answers have ended, and ends the late ones with an error."""
         self.draining = True
         await self._until_idle(seconds)
-        for answer in tuple(self._streams):
-            answer.cut_off()
-        for task in tuple(self._whole):
-            self._late.add(task)
-            task.cancel()
-        await self._until_idle(grace_seconds)
+        limit = time.monotonic() + grace_seconds
+        while self.in_flight and time.monotonic() < limit:  # again: a cancellation may be lost
+            for answer in tuple(self._streams):
+                answer.cut_off()
+            for task in tuple(self._whole):
+                self._late.add(task)
+                task.cancel()
+            await self._until_idle(min(CANCEL_AGAIN_SECONDS, limit - time.monotonic()))
 
     async def _until_idle(self, seconds: float) -> None:
         limit = time.monotonic() + seconds
@@ -286,7 +292,8 @@ def _allowed(caller: Caller, route: Route) -> Route:
     """The route without the fallbacks that the caller's key may not use."""
     if not caller.models:
         return route
-    if not (may_use(caller, route.model) or may_use(caller, route.canonical)):
+    # not the name as it was sent: what a client may put before or behind it would match patterns
+    if not (may_use(caller, route.alias or route.model) or may_use(caller, route.canonical)):
         raise ProxyError(
             ErrorKind.MODEL_NOT_ALLOWED,
             f"The key {caller.name!r} may not use the model {route.model!r}; it may use "
@@ -297,6 +304,13 @@ def _allowed(caller: Caller, route: Route) -> Route:
     allowed = [first, *(other for other in others if may_use(caller, other[0]))]
     names, deployments = zip(*allowed, strict=True)
     return replace(route, names=names, deployments=deployments)
+
+
+def _with_effort(request: ChatRequest, effort: str) -> ChatRequest:
+    """The request with the effort that its model's name ends in, unless it says itself how much to think."""
+    if "reasoning_effort" in request.parameters or not _THINKING_FIELDS.isdisjoint(request.extra):
+        return request
+    return replace(request, parameters={**request.parameters, "reasoning_effort": effort})
 
 
 def _forwarded(http: HttpRequest) -> Headers:

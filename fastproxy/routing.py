@@ -1,4 +1,7 @@
-"""Model name -> Route: aliases, then `NAME/model`, then [[routes]], then the providers' prefixes."""
+"""Model name -> Route: aliases, then `NAME/model`, then [[routes]], then the providers' prefixes.
+
+Other spellings (`names.py`) count only where the name as it stands leads nowhere, or is not listed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.names import is_no_models_own, may_be_tag, spellings, split_effort
 from fastproxy.types import Deployment, Route
 
 _CACHE_LIMIT = 1024
@@ -62,6 +66,18 @@ class RouteRule:
     """The models that answer where this one cannot; None: those of the chain."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a name leads to."""
+
+    alias: str
+    """The name by which it was found, without optional prefix: one of [aliases], a neutral one, or `name`."""
+    name: str
+    """Without alias."""
+    entry: ProviderEntry
+    deployment: Deployment
+
+
 class Router:
     """Built once from the settings; `resolve` is called for every request."""
 
@@ -73,11 +89,15 @@ class Router:
         chain: Sequence[str] = (),
         aliases: Mapping[str, str] | None = None,
         default_model: str = "",
+        neutral_names: bool = True,
     ) -> None:
         self.entries = {entry.name: entry for entry in entries}
         self.aliases = dict(aliases or {})
         self.known_models: Callable[[], Sequence[str]] = self.configured_models
         """The names to compare an unknown one with; whoever knows more than the settings sets it."""
+        self.lists: Callable[[Deployment], bool] = self.is_configured
+        """Whether this model is known to exist; likewise."""
+        self.neutral_names = neutral_names
         self._rules = tuple(rules)
         self._chain = tuple(chain)
         self._default_model = default_model
@@ -91,14 +111,15 @@ class Router:
         """The route of this name; "" means the default model. Raises ProxyError 400 or 404."""
         route = self._cache.get(model)
         if route is None:
-            route = self._route(model)
+            route, lasting = self._route(model)
             if len(self._cache) >= _CACHE_LIMIT:
                 self._cache.clear()
-            if len(model) <= _LONGEST_NAME:
+            if lasting and len(model) <= _LONGEST_NAME:
                 self._cache[model] = route
         return route
 
-    def _route(self, asked: str) -> Route:
+    def _route(self, asked: str) -> tuple[Route, bool]:
+        """The route, and whether it may be kept."""
         if not (asked or self._default_model):
             raise ProxyError(
                 ErrorKind.INVALID_REQUEST,
@@ -106,20 +127,47 @@ class Router:
                 param="model",
             )
         wanted = asked or self._default_model
-        name = self.aliases.get(wanted, wanted)
-        entry, model = self._provider_of(name)
-        deployment = entry.deployment(model) if entry else None
-        if entry is None or deployment is None or not deployment.model:
+        place, effort, lasting = self._read(wanted)
+        if place is None:
             raise self._unknown(wanted[:_LONGEST_NAME])
-        if entry.off_reason:
+        if place.entry.off_reason:
             raise ProxyError(
                 ErrorKind.MODEL_NOT_FOUND,
-                f"The model {wanted[:_LONGEST_NAME]!r} belongs to provider {entry.name!r}, which is off: "
-                f"{entry.off_reason}.",
+                f"The model {wanted[:_LONGEST_NAME]!r} belongs to provider {place.entry.name!r}, which is "
+                f"off: {place.entry.off_reason}.",
                 param="model",
             )
-        found = self._with_fallbacks(name, deployment)
-        return Route(model=wanted, canonical=name, deployments=tuple(found.values()), names=tuple(found))
+        found = self._with_fallbacks(place.name, place.deployment)
+        deployments, names = tuple(found.values()), tuple(found)
+        return Route(wanted, place.name, deployments, names, place.alias, effort), lasting
+
+    def _read(self, wanted: str) -> tuple[_Place | None, str, bool]:
+        """(the place, the effort that the name asks for, whether the same will be said later).
+
+        What looks like an effort may be part of a name: the exact name wins where it is known, and where
+        nobody knows, unless no model is called so.
+        """
+        exact = self._find(wanted)
+        base, effort = split_effort(wanted)
+        if not base:
+            return exact, "", True
+        if exact and (exact.alias in self.aliases or self.lists(exact.deployment)):
+            return exact, "", True
+        shorter = None if may_be_tag(wanted) else self._find(base)
+        if shorter and (shorter.alias in self.aliases or self.lists(shorter.deployment)):
+            return shorter, effort, True
+        if shorter and (exact is None or is_no_models_own(wanted, shorter.name)):
+            return shorter, effort, False
+        return exact, "", False
+
+    def _find(self, wanted: str) -> _Place | None:
+        for called, spelled in spellings(wanted, neutral=self.neutral_names):
+            name = self.aliases.get(spelled, spelled)
+            entry, model = self._provider_of(name)
+            deployment = entry.deployment(model) if entry else None
+            if entry and deployment and deployment.model:
+                return _Place(called, name, entry, deployment)
+        return None
 
     def _with_fallbacks(self, name: str, first: Deployment) -> dict[str, Deployment]:
         """The deployment and those that answer in its place, by their names, best first."""
@@ -164,6 +212,11 @@ class Router:
     def templates(self) -> dict[str, Deployment]:
         """What all deployments of a provider share, of each that is on."""
         return {entry.name: entry.template for entry in self.entries.values() if not entry.off_reason}
+
+    def is_configured(self, deployment: Deployment) -> bool:
+        """Whether the settings name this model."""
+        entry = self.entries[deployment.provider]
+        return any(entry.deployment(name).model == deployment.model for name in entry.models)
 
     def configured_models(self) -> list[str]:
         """Names that can be called, as far as they are known without asking anybody."""

@@ -147,6 +147,10 @@ class Route:
     deployments: tuple[Deployment, ...]
     names: tuple[str, ...] = ()
     """What each of the deployments is called by clients; the first is `canonical`."""
+    alias: str = ""
+    """`model` without optional prefixes and effort: what a key's patterns may allow; "": as `model`."""
+    effort: str = ""
+    """The reasoning effort that `model` ends in; "": none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Protocol
 from fastproxy.auth import Authenticator, may_use
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.http import HttpRequest, Reply
+from fastproxy.types import Caller
 from fastproxy.wire.anthropic import model_list
 from fastproxy.wire.openai.models import ModelInfo, render_model, render_models
 
@@ -23,6 +24,10 @@ class Catalogue(Protocol):
         """All models that can be called now."""
         ...
 
+    def real_name(self, name: str) -> str:
+        """What an alias stands for: a key that may use the one may use the other."""
+        ...
+
 
 def speaks_anthropic(request: HttpRequest) -> bool:
     """Whether this client reads Anthropic's shapes: its SDKs always send the version they know."""
@@ -35,7 +40,7 @@ def list_handler(authenticator: Authenticator, catalogue: Catalogue) -> Handler:
     async def list_models(request: HttpRequest) -> Reply:
         """The models that this key may use."""
         caller = authenticator.identify(request.headers, request.address)
-        models = [model for model in catalogue.models() if may_use(caller, model.id)]
+        models = [model for model in catalogue.models() if _may_see(caller, model.id, catalogue)]
         if speaks_anthropic(request):
             return Reply(model_list.render_models(models))
         return Reply(render_models(models, codex="client_version=" in request.query))
@@ -51,7 +56,7 @@ def one_handler(authenticator: Authenticator, catalogue: Catalogue) -> Handler:
         caller = authenticator.identify(request.headers, request.address)
         asked = request.path_params["model"]
         for model in catalogue.models():
-            if model.id == asked and may_use(caller, asked):
+            if model.id == asked and _may_see(caller, asked, catalogue):
                 return Reply((model_list.render_model if speaks_anthropic(request) else render_model)(model))
         raise ProxyError(
             ErrorKind.MODEL_NOT_FOUND,
@@ -60,3 +65,7 @@ def one_handler(authenticator: Authenticator, catalogue: Catalogue) -> Handler:
         )
 
     return retrieve_model
+
+
+def _may_see(caller: Caller, name: str, catalogue: Catalogue) -> bool:
+    return may_use(caller, name) or may_use(caller, catalogue.real_name(name))

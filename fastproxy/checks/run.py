@@ -30,6 +30,7 @@ async def check_all(settings: Settings, off_reasons: Mapping[str, str], source: 
         rules=route_rules(settings),
         aliases=settings.aliases,
         default_model=settings.server.default_model,
+        neutral_names=settings.server.neutral_names,
     )
     found = {entry.name: result.models for entry, result in zip(entries, reached, strict=True)}
     return [

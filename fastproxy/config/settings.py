@@ -36,6 +36,8 @@ class ServerSettings(Section):
     metrics_open: bool = False
     heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
     default_model: str = ""
+    neutral_names: bool = True
+    """Every model has a name that gives no maker away as well (gm-…, cl-…, ds-…, ol-…)."""
     on_unsupported: Literal["warn", "drop", "reject"] = "warn"
     tls_certificate: str = ""
     tls_key: str = ""

@@ -80,3 +80,17 @@ def test_a_google_credential_that_fails_shows() -> None:
     status = {"valid": False, "last_error": "revoked", "project": None}
     made = Catalogue(Router(entries), None, lambda: {"vertex": status})
     assert made.providers()["vertex"] == {"state": "not answering", "reason": "revoked", "credential": status}
+
+
+def test_every_model_is_listed_under_a_neutral_name_too() -> None:
+    made = catalogue(Known(ollama="llama3.2:3b"), {"ol-mine": "box/other"})
+    listed = {model.id: model for model in made.models()}
+    assert list(listed) == ["ollama-mine", "ollama-llama3.2:3b", "ol-mine", "ol-llama3.2:3b"]
+    assert listed["ol-llama3.2:3b"].context_length == 9
+    assert made.real_name("ol-llama3.2:3b") == "ollama-llama3.2:3b"
+
+
+def test_what_was_found_or_configured_is_known_to_exist() -> None:
+    made = catalogue(Known(ollama="llama3.2:latest"))
+    names = ("ollama-mine", "ollama-llama3.2", "ollama-other")
+    assert [made.lists(made._router.resolve(name).deployments[0]) for name in names] == [True, True, False]

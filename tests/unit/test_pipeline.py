@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -678,3 +679,38 @@ async def test_streams_that_break_open_the_circuit_and_clients_that_leave_do_not
 async def proxy_stream(proxy: Proxy) -> bytes:
     proxy.sink = FakeSink()
     return await proxy.stream()
+
+
+async def test_an_effort_in_the_models_name_is_sent_unless_the_client_says_its_own() -> None:
+    proxy = Proxy(*(FakeResponse(completion()) for _ in range(3)))
+    await proxy.ask("mine-high")
+    await proxy.ask("mine-high", reasoning_effort="low")
+    await proxy.ask("mine-high", thinking={"type": "disabled"})
+    sent = [orjson.loads(sent.request.body) for sent in proxy.upstream.sent]
+    assert [body["model"] for body in sent] == ["m", "m", "m"]
+    assert [body.get("reasoning_effort") for body in sent] == ["high", "low", None]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "model"),
+    [
+        ("custom-*", "custom-box-m"),
+        ("openai/*", "openai/box-m"),
+        ("*-high", "mine-high"),
+        ("*]", "mine[effort=low]"),
+        ("mb-*", "mb-mine"),
+    ],
+)
+async def test_what_a_client_puts_around_a_name_opens_no_model(pattern: str, model: str) -> None:
+    digest = hashlib.sha256(b"sk").hexdigest()
+    proxy = Proxy(keys=(Key("ci", digest, (pattern,)),))
+    error = await proxy.refusal(model, headers={"authorization": "Bearer sk"})
+    assert error.kind is ErrorKind.MODEL_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("pattern", ["ol-*", "ollama-m"])
+async def test_a_key_may_use_a_neutral_name_by_either_of_its_names(pattern: str) -> None:
+    digest = hashlib.sha256(b"sk").hexdigest()
+    proxy = Proxy(FakeResponse(OLLAMA_ANSWER), keys=(Key("ci", digest, (pattern,)),))
+    answer = await proxy.ask("ol-m", headers={"authorization": "Bearer sk"})
+    assert orjson.loads(answer.body)["model"] == "ol-m"

@@ -190,3 +190,95 @@ def test_nobody_falls_back_to_itself() -> None:
 def test_a_model_whose_provider_is_off_is_refused_all_the_same() -> None:
     error = refusal("deepseek-chat", Router(ENTRIES, chain=CHAIN))
     assert "DEEPSEEK_API_KEY" in error.message
+
+
+def read(model: str, by: Router | None = None) -> tuple[str, str]:
+    """(what the name leads to at its provider, the effort)."""
+    route = (by or router()).resolve(model)
+    assert route.model == model
+    return f"{route.deployments[0].provider}:{route.deployments[0].model}", route.effort
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gm-2.5-flash", "vertex:gemini-2.5-flash"),
+        ("cl-opus-4-5", "anthropic:claude-opus-4-5"),
+        ("ol-llama3.2:3b", "ollama:llama3.2:3b"),
+        ("custom-gm-2.5-pro", "vertex:gemini-2.5-pro"),
+        ("mb-gemini-2.5-pro", "vertex:gemini-2.5-pro"),
+        ("openai/gemini-2.5-pro", "vertex:gemini-2.5-pro"),
+        ("models/gemini-2.5-pro", "vertex:gemini-2.5-pro"),
+        ("vertex_ai/gm-2.5-pro", "vertex:gemini-2.5-pro"),
+        ("custom-mine", "box:qwen"),
+    ],
+)
+def test_a_neutral_name_and_one_with_an_optional_prefix_lead_to_the_model(model: str, expected: str) -> None:
+    assert read(model) == (expected, "")
+
+
+def test_a_neutral_name_is_an_alias_and_a_prefix_is_no_part_of_one() -> None:
+    route = router().resolve("custom-gm-2.5-flash-high")
+    assert (route.canonical, route.names) == ("gemini-2.5-flash", ("gemini-2.5-flash",))
+    assert (route.alias, route.effort) == ("gm-2.5-flash", "high")
+
+
+def test_a_provider_or_an_alias_of_that_name_comes_before_what_it_may_mean() -> None:
+    own = Router((*ENTRIES, entry("custom", "custom-", strips=True)), aliases={"gm-2.5-pro": "box/mine"})
+    assert read("custom-gemini-2.5-pro", own) == ("custom:gemini-2.5-pro", "")
+    assert read("gm-2.5-pro", own) == ("box:mine", "")
+
+
+def test_neutral_names_can_be_switched_off() -> None:
+    assert refusal("gm-2.5-pro", Router(ENTRIES, neutral_names=False)).kind is ErrorKind.MODEL_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gemini-2.5-pro-high", ("vertex:gemini-2.5-pro", "high")),
+        ("gm-2.5-pro-thinking-high", ("vertex:gemini-2.5-pro", "high")),
+        ("gm-2.5-pro-thinking", ("vertex:gemini-2.5-pro", "medium")),
+        ("gm-pro-none", ("vertex:gemini-2.5-pro", "none")),
+        ("claude-opus-4-5-xhigh", ("anthropic:claude-opus-4-5", "xhigh")),
+        ("cl-never-heard-of-max", ("anthropic:claude-never-heard-of", "max")),
+        ("cl-opus-4-5[effort=low,fast=true]", ("anthropic:claude-opus-4-5", "low")),
+        ("cl-opus-4-5[fast=true]", ("anthropic:claude-opus-4-5", "")),
+        ("mine-low", ("box:qwen", "low")),
+        ("ollama-qwen3:4b[effort=high]", ("ollama:qwen3:4b", "high")),
+    ],
+)
+def test_an_effort_at_the_end_is_read(model: str, expected: tuple[str, str]) -> None:
+    assert read(model) == expected
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "ollama-llama3.2:3b",
+        "ollama-qwen3:4b-thinking",
+        "ollama-qwen3:4b-high",
+        "gemini-2.5-flash",
+        "box/qwen3-max",
+    ],
+)
+def test_a_name_that_may_be_a_models_own_is_left_alone(model: str) -> None:
+    assert read(model)[1] == ""
+    assert read(model)[0].endswith(model.removeprefix("ollama-").removeprefix("box/"))
+
+
+def test_a_listed_name_wins_over_its_effort_and_a_listed_base_over_an_unlisted_name() -> None:
+    chosen, listed = router(), {"qwen3", "qwen3-max", "kimi:1b"}
+    chosen.lists = lambda deployment: deployment.model in listed
+    assert read("box/qwen3-max", chosen) == ("box:qwen3-max", "")
+    assert read("box/qwen3-high", chosen) == ("box:qwen3", "high")
+    assert read("ol-kimi:1b-high", chosen) == ("ollama:kimi:1b", "high")
+    assert read("ol-kimi:1b-thinking", chosen) == ("ollama:kimi:1b-thinking", "")
+
+
+def test_what_was_read_without_a_list_is_read_anew_when_there_is_one() -> None:
+    chosen = router()
+    assert read("box/qwen3-high", chosen) == ("box:qwen3-high", "")
+    chosen.lists = lambda deployment: deployment.model == "qwen3"
+    assert read("box/qwen3-high", chosen) == ("box:qwen3", "high")
+    assert chosen.resolve("box/qwen3-high") is chosen.resolve("box/qwen3-high")
