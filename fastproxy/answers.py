@@ -86,12 +86,12 @@ class StreamedAnswer:
         self._relay: Relay | None = None
         self._turn: Turn | None = None
         self._task: asyncio.Task[None] | None = None
-        self._cut = False
+        self._cut = self._is_cut = False
 
     def cut_off(self) -> None:
-        """Ends this answer with an error, because the proxy itself ends."""
+        """Ends this answer with an error, because the proxy itself ends. May be called until it has."""
         self._cut = True
-        if self._task is not None:
+        if self._task is not None and not self._is_cut:
             self._task.cancel()
 
     async def run(self, sink: Sink) -> None:
@@ -115,6 +115,7 @@ class StreamedAnswer:
         except asyncio.CancelledError:
             if not self._cut or self._task is None:
                 raise
+            self._is_cut = True  # what tells the client of it is not to be disturbed
             self._task.uncancel()
             raise ProxyError(
                 ErrorKind.DRAINING, "The proxy shuts down before this answer was whole.", retry_after=1

@@ -33,6 +33,7 @@ OnError = Callable[[BaseException, HttpRequest], Reply]
 
 WATCH_AFTER_SECONDS = 0.25
 """Answers that take longer are worth a task that notices a client's leaving."""
+CANCEL_AGAIN_SECONDS = 0.25
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _ONCE = (
@@ -176,8 +177,10 @@ class Exchange:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._client_gone = True
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
             self._task.cancel()
+            # one that meets an extension's future in the moment of its result is lost
+            await asyncio.sleep(CANCEL_AGAIN_SECONDS)
 
     async def _read_body(self) -> None:
         limit = self._app.max_body_bytes

@@ -19,6 +19,7 @@ from weakref import WeakSet
 from fastproxy.answers import StreamedAnswer, whole
 from fastproxy.auth import Authenticator, may_use
 from fastproxy.body import load_json
+from fastproxy.cursor import for_cursor, is_cursor
 from fastproxy.embeddings import embed
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Exchange, Policy, reply_headers
@@ -107,6 +108,8 @@ class Pipeline:
     async def answer(self, http: HttpRequest, surface: Surface) -> Reply | StreamReply:
         """The reply to one request; raises ProxyError."""
         record = RequestRecord(http.id, http.method, http.path, bytes_in=len(http.body))
+        if is_cursor(http, self._policy.error_profile):
+            surface = for_cursor(surface)
         task = self._begin()
         try:
             caller = await self._admit(http, record)

@@ -13,6 +13,10 @@ from types import TracebackType
 from fastproxy.errors import ErrorKind, ProxyError, UpstreamError
 from fastproxy.types import Deployment
 
+CANCEL_AGAIN_SECONDS = 0.1
+"""An extension's future that is cancelled in the moment of its result drops the cancellation: whoever wants a
+task to end asks again until it has."""
+
 
 class Watchdog:
     """Guards one attempt. Use it (again, where need be) as the context of whatever waits
@@ -20,6 +24,7 @@ class Watchdog:
 
     __slots__ = (
         "_cancelling",
+        "_cancels",
         "_client_at",
         "_client_seconds",
         "_deployment",
@@ -57,6 +62,7 @@ class Watchdog:
         self._first = True
         self._since: float | None = None
         self._expired: ErrorKind | None = None
+        self._cancels = 0
 
     def __enter__(self) -> Watchdog:
         self._task = asyncio.current_task()
@@ -72,7 +78,9 @@ class Watchdog:
         if self._expired is None or self._task is None:
             return
         # who cancelled the task beside us (its client has left) has the last word
-        ours_alone = self._task.uncancel() <= self._cancelling
+        for _ in range(self._cancels):
+            self._task.uncancel()
+        ours_alone = self._task.cancelling() <= self._cancelling
         if ours_alone and kind is not None and issubclass(kind, asyncio.CancelledError | UpstreamError):
             raise self._error(self._expired) from None
 
@@ -121,6 +129,8 @@ class Watchdog:
         self._expired = kind
         if self._task is not None:
             self._task.cancel()
+            self._cancels += 1
+            self._timer = self._loop.call_later(CANCEL_AGAIN_SECONDS, self._expire, kind)
 
     def _error(self, kind: ErrorKind) -> ProxyError:
         if kind is ErrorKind.TOTAL_TIMEOUT and self._total_at >= self._client_at:
