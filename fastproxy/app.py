@@ -8,12 +8,24 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from fastproxy import __version__
-from fastproxy.api import chat, completions, docs, embeddings, health, messages, metrics, models, responses
+from fastproxy.api import (
+    azure,
+    chat,
+    completions,
+    docs,
+    embeddings,
+    health,
+    messages,
+    metrics,
+    models,
+    responses,
+)
 from fastproxy.asgi import RobynAsgi, create_robyn, registered
 from fastproxy.auth import Authenticator
 from fastproxy.catalogue import Catalogue
 from fastproxy.config import Settings
 from fastproxy.continuity import Continuity, open_store
+from fastproxy.cursor import is_cursor, shown
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Policy
 from fastproxy.http import HttpRequest, Reply
@@ -45,6 +57,7 @@ class App:
     ) -> None:
         server = settings.server
         self._log = structlog.get_logger()
+        self._error_profile = server.error_profile
         self.metrics = Metrics(multiprocess_mode=multiprocess)
         self.journal = Journal(self.metrics.observe, request_writer(server.log_level, server.log_format))
         self.authenticator = Authenticator(settings.auth.keys, insecure=settings.auth.insecure)
@@ -81,7 +94,11 @@ class App:
             ),
             self.journal.add,
             Policy(
-                server.on_unsupported, server.heartbeat_seconds, server.max_in_flight, server.queue_seconds
+                server.on_unsupported,
+                server.heartbeat_seconds,
+                server.max_in_flight,
+                server.queue_seconds,
+                server.error_profile,
             ),
             self.limits,
         )
@@ -96,6 +113,9 @@ class App:
         chat_handler = chat.handler(self.pipeline)
         for path in chat.PATHS:
             app.add_route("POST", path, chat_handler)
+        azure_handler = azure.handler(self.pipeline)
+        for path in azure.PATHS:
+            app.add_route("POST", path, azure_handler)
         messages_handler, count_handler = messages.handlers(self.pipeline)
         for path in messages.PATHS:
             app.add_route("POST", path, messages_handler)
@@ -165,6 +185,8 @@ class App:
                 ErrorKind.INTERNAL,
                 f"The proxy failed on this request. Its log tells more under {request.id}.",
             )
+        if is_cursor(request, self._error_profile):
+            error = shown(error)
         headers = dict(error.headers)
         if error.retry_after is not None:
             headers["retry-after"] = str(max(1, round(error.retry_after)))

@@ -122,6 +122,8 @@ class UpstreamError(ProxyError):
         super().__init__(kind, message, param=param, code=code, retry_after=retry_after, headers=headers)
         self.upstream_status = upstream_status
         """The provider's own HTTP status, None where there was none (reset, timeout, in-stream)."""
+        self.provider = ""
+        """Which one failed, once an attempt at it has."""
         self.repair = repair
         if retryable is not None:
             self.retryable = retryable

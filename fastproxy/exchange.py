@@ -25,6 +25,8 @@ class Policy:
     max_in_flight: int = 2048
     queue_seconds: float = 0.0
     """How long a request beyond them waits for its turn."""
+    error_profile: str = "openai"
+    """openai | cursor: how faults are told to clients that do not say who they are."""
 
 
 @dataclass(slots=True)

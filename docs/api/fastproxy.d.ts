@@ -46,6 +46,38 @@ export type ResponseFormat = {
   };
 };
 
+/** A ChatCompletionRequest whose `model` is not read. */
+export interface DeploymentChatCompletionRequest {
+  /** A name of GET /v1/models, or an alias of the configuration. */
+  model?: string;
+  messages: Message[];
+  /** Answer with server-sent events. */
+  stream?: boolean;
+  stream_options?: {
+    include_usage?: boolean;
+  };
+  temperature?: number;
+  top_p?: number;
+  n?: number;
+  max_completion_tokens?: number;
+  max_tokens?: number;
+  stop?: string | string[];
+  seed?: number;
+  frequency_penalty?: number;
+  presence_penalty?: number;
+  logit_bias?: Record<string, number>;
+  logprobs?: boolean;
+  top_logprobs?: number;
+  tools?: Tool[];
+  tool_choice?: ToolChoice;
+  parallel_tool_calls?: boolean;
+  response_format?: ResponseFormat;
+  /** none, minimal, low, medium, high, xhigh: as far as the model can. */
+  reasoning_effort?: string;
+  user?: string;
+  metadata?: Record<string, unknown>;
+}
+
 export interface InstructionMessage {
   role: "system" | "developer";
   content: Content;
@@ -436,6 +468,27 @@ export interface CreateChatCompletion {
   path: "/v1/chat/completions";
   method: "POST";
   body: ChatCompletionRequest;
+  answers: {
+    200: ChatCompletion | string;
+    400: Error;
+    401: Error;
+    403: Error;
+    404: Error;
+    408: Error;
+    413: Error;
+    415: Error;
+    429: Error;
+    500: Error;
+    502: Error;
+    503: Error;
+    504: Error;
+  };
+}
+
+export interface CreateDeploymentChatCompletion {
+  path: "/openai/deployments/{deployment}/chat/completions";
+  method: "POST";
+  body: DeploymentChatCompletionRequest;
   answers: {
     200: ChatCompletion | string;
     400: Error;

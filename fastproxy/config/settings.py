@@ -39,6 +39,8 @@ class ServerSettings(Section):
     neutral_names: bool = True
     """Every model has a name that gives no maker away as well (gm-…, cl-…, ds-…, ol-…)."""
     on_unsupported: Literal["warn", "drop", "reject"] = "warn"
+    error_profile: Literal["openai", "cursor"] = "openai"
+    """cursor: all clients are told of faults as Cursor must be, by a 400; Cursor itself always is."""
     tls_certificate: str = ""
     tls_key: str = ""
 

@@ -124,6 +124,7 @@ class Attempts:
                 record.skipped.append(f"{deployment.provider}: {unfit.error.message}")
             except UpstreamError as error:
                 failure = error
+                error.provider = deployment.provider
                 if not falls_back(error):
                     raise
         assert failure is not None  # noqa: S101 - a route has at least one deployment

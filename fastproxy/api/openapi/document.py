@@ -72,7 +72,8 @@ def make_document(routes: Iterable[Route]) -> Json:
 def _canonical(path: str) -> str:
     if path in OPERATIONS:
         return path
-    return next((known for known in OPERATIONS if path.endswith(known.removeprefix("/v1"))), path)
+    ends = [known for known in OPERATIONS if path.endswith(known.removeprefix("/v1"))]
+    return max(ends, key=len, default=path)
 
 
 def _reachable(paths: Json) -> Json:

@@ -99,6 +99,17 @@ _CHAT = _post(
     "OpenAI's Chat Completions for every provider. The body may be compressed (content-encoding "
     "gzip, deflate or zstd).",
 )
+_DEPLOYMENT_CHAT = _post(
+    "Chat with the model that the path names",
+    "createDeploymentChatCompletion",
+    "DeploymentChatCompletionRequest",
+    _CHAT["post"]["responses"]["200"],
+    "As clients of Azure OpenAI ask: the deployment is the model, the key may stand in `api-key`, and "
+    "`api-version` is not read.",
+)
+_DEPLOYMENT_CHAT["parameters"] = [
+    {"name": "deployment", "in": "path", "required": True, "schema": text("A model; it may hold slashes.")}
+]
 _COMPLETE = _post(
     "Go on with a text, or fill a gap in it",
     "createCompletion",
@@ -189,6 +200,7 @@ _TEXT = {"text/plain": {"schema": text()}}
 
 OPERATIONS: Mapping[str, Json] = {
     "/v1/chat/completions": _CHAT,
+    "/openai/deployments/{deployment}/chat/completions": _DEPLOYMENT_CHAT,
     "/v1/completions": _COMPLETE,
     "/v1/embeddings": _EMBED,
     "/v1/responses": _RESPOND,

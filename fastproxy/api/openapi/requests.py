@@ -192,5 +192,13 @@ _EMBEDDINGS: Json = {
     ),
 }
 
-REQUESTS: Json = {**_CHAT_REQUEST, **_MESSAGES, **_CONTENT, **_TOOLS, **_EMBEDDINGS}
+_DEPLOYMENT: Json = {
+    "DeploymentChatCompletionRequest": {
+        **_CHAT_REQUEST["ChatCompletionRequest"],
+        "required": ["messages"],
+        "description": "A ChatCompletionRequest whose `model` is not read.",
+    },
+}
+
+REQUESTS: Json = {**_CHAT_REQUEST, **_DEPLOYMENT, **_MESSAGES, **_CONTENT, **_TOOLS, **_EMBEDDINGS}
 """The components of requests, by name."""
