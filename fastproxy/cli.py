@@ -97,7 +97,8 @@ def check(config_path: str | None) -> None:
     from fastproxy.checks.findings import is_faulty, render
 
     click.echo(f"\n  fastproxy {__version__}")
-    groups = _run(check_all(settings, reasons, source))
+    launch = bridge_launch(settings, reasons, os.environ)  # noqa: TID251 - as above
+    groups = _run(check_all(settings, reasons, source, launch))
     click.echo(render(groups))
     _leave(1 if is_faulty(groups) else 0)
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from fastproxy.checks.claude import check_claude
 from fastproxy.checks.findings import Finding, State
-from fastproxy.config import ProviderSettings
+from fastproxy.config import BridgeLaunch, ProviderSettings
 from fastproxy.errors import UpstreamError
 from fastproxy.providers.contract import Listing, Provider
 from fastproxy.routing import ProviderEntry
@@ -43,6 +44,8 @@ class Target:
     table: ProviderSettings
     provider: Provider
     credential: GoogleCredential | None = None
+    launch: BridgeLaunch | None = None
+    """How a bridge to the claude CLI is started here."""
 
     @property
     def has_key(self) -> bool:
@@ -117,7 +120,22 @@ async def check_vertex(target: Target) -> Reached:
     return replace(reached, finding=replace(reached.finding, details=(unverified,)))
 
 
-CHECKS: Mapping[str, Check] = {"demo": check_demo, "ollama": check_ollama, "vertex": check_vertex}
+async def check_claude_cli(target: Target) -> Reached:
+    """The CLI behind its bridge. One that is only found here is no fault where nobody is logged in."""
+    name = target.entry.name
+    try:
+        return Reached(await check_claude(name, target.entry.template, target.launch))
+    except Unreachable as error:
+        wanted = target.table.enabled or target.entry.template.base_url
+        return Reached(Finding(name, State.FAULT if wanted else State.NOTE, error.what, error.remedy))
+
+
+CHECKS: Mapping[str, Check] = {
+    "demo": check_demo,
+    "ollama": check_ollama,
+    "vertex": check_vertex,
+    "claude": check_claude_cli,
+}
 """By kind of provider; the others have a list of models."""
 
 

@@ -9,7 +9,7 @@ from fastproxy.checks.findings import Finding, Group, State
 from fastproxy.checks.kinds import Reached, Target, reach
 from fastproxy.checks.listen import check_listen
 from fastproxy.checks.named import check_names
-from fastproxy.config import Settings
+from fastproxy.config import BridgeLaunch, Settings
 from fastproxy.providers import PROVIDERS
 from fastproxy.routing import ProviderEntry, Router
 from fastproxy.upstream.google_auth import GoogleCredential
@@ -19,12 +19,15 @@ TOTAL_SECONDS = 25.0
 """What one provider may take, whatever happens."""
 
 
-async def check_all(settings: Settings, off_reasons: Mapping[str, str], source: str) -> list[Group]:
-    """What was found, group by group. `source` tells where the settings came from."""
+async def check_all(
+    settings: Settings, off_reasons: Mapping[str, str], source: str, launch: BridgeLaunch | None = None
+) -> list[Group]:
+    """What was found, group by group. `source` tells where the settings came from, `launch` how a bridge to
+    the claude CLI is started here."""
     entries = provider_entries(settings, off_reasons)
     credentials = google_credentials(settings, off_reasons)
     listening = asyncio.create_task(check_listen(settings))
-    reached = await asyncio.gather(*(_check(settings, entry, credentials) for entry in entries))
+    reached = await asyncio.gather(*(_check(settings, entry, credentials, launch) for entry in entries))
     router = Router(
         entries,
         rules=route_rules(settings),
@@ -41,12 +44,15 @@ async def check_all(settings: Settings, off_reasons: Mapping[str, str], source: 
 
 
 async def _check(
-    settings: Settings, entry: ProviderEntry, credentials: Mapping[str, GoogleCredential]
+    settings: Settings,
+    entry: ProviderEntry,
+    credentials: Mapping[str, GoogleCredential],
+    launch: BridgeLaunch | None,
 ) -> Reached:
     if entry.off_reason:
         return Reached(Finding(entry.name, State.OFF, entry.off_reason))
     table = settings.providers[entry.name]
-    target = Target(entry, table, PROVIDERS[table.kind], credentials.get(entry.name))
+    target = Target(entry, table, PROVIDERS[table.kind], credentials.get(entry.name), launch)
     try:
         async with asyncio.timeout(TOTAL_SECONDS):
             return await reach(target)

@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from testkit.claude import fake_cli
 from testkit.mock import CLOSES, GARBAGE, NEVER_ANSWERS, MockUpstream
 from testkit.process import clean_environment, free_port
 from testkit.proxy import FastproxyProcess
@@ -148,6 +149,84 @@ def test_an_ollama_that_is_not_running_is_a_fault_where_it_is_configured(run: Co
     assert ended.code == 1
     assert f"Ollama is not running at {url}" in ended.text
     assert "start it: `ollama serve`" in ended.text
+
+
+def claude(file: str, more: str = "") -> str:
+    return f'{ANY_PORT}[providers.claude]\nclaude_bin = "{file}"\n{more}'
+
+
+@pytest.fixture
+def fake_claude() -> str:
+    if fake_cli().missing:
+        pytest.skip(fake_cli().missing)
+    return fake_cli().file
+
+
+def test_the_claude_cli_is_found_and_tested(run: Command, fake_claude: str) -> None:
+    ended = run(
+        claude(fake_claude),
+        PATH=clean_environment()["PATH"],
+        ANTHROPIC_API_KEY=SECRET,
+        TMPDIR=str(run.folder),
+    )
+    assert "claude CLI 9.9.9, uses an API key, Node.js" in ended.text
+    assert "self-test passed" in ended.text
+    assert not [*run.folder.glob("fastproxy-bridge-*/run-*")]
+
+
+@pytest.mark.parametrize(("is_configured", "mark"), [(False, "note"), (True, "FAULT")])
+def test_a_claude_cli_that_nobody_is_logged_in_at(
+    run: Command, fake_claude: str, is_configured: bool, mark: str
+) -> None:
+    (run.folder / "claude").symlink_to(fake_claude)
+    path = f"{run.folder}:{clean_environment()['PATH']}"
+    config = claude("claude") if is_configured else ANY_PORT
+    ended = run(config, PATH=path, TMPDIR=str(run.folder))
+    assert ended.code == (mark == "FAULT"), ended.output
+    assert f"claude {mark} the claude CLI has neither a login nor a key" in ended.text
+    assert "run `claude` in a terminal and log in, or set ANTHROPIC_API_KEY" in ended.text
+
+
+def test_a_bridge_that_ends_at_its_start(run: Command, fake_claude: str) -> None:
+    node = run.folder / "node"
+    node.write_text("#!/bin/sh\nexit 1\n")
+    node.chmod(0o755)
+    ended = run(claude(fake_claude), PATH=str(run.folder))
+    assert ended.code == 1
+    assert "the bridge to the claude CLI ended at its start" in ended.text
+    assert "update Node.js to 20 or newer" in ended.text
+
+
+def test_without_node_the_rest_works_and_what_is_missing_is_told(run: Command, fake_claude: str) -> None:
+    ended = run(claude(fake_claude))
+    assert ended.code == 0
+    assert "claude off install Node.js 20 or newer" in ended.text
+    assert "demo ok" in ended.text
+
+
+def test_a_bridge_elsewhere_that_is_none(run: Command, mock: MockUpstream) -> None:
+    table = '{any}[providers.claude]\nbridge_url = "{url}"\n'
+    ended = run(table.format(any=ANY_PORT, url=mock.url))
+    assert ended.code == 1
+    assert "bridge_url leads to no bridge" in ended.text
+    mock.script({"json": {"status": "ok"}}, path="/health")
+    assert "set providers.claude.bridge_secret" in run(table.format(any=ANY_PORT, url=mock.url)).text
+    ended = run(table.format(any=ANY_PORT, url=f"http://127.0.0.1:{free_port()}"))
+    assert "the connection was refused" in ended.text
+
+
+def test_a_claude_cli_of_an_unknown_kind_is_noted(run: Command, mock: MockUpstream) -> None:
+    told = {
+        "status": "degraded",
+        "cli": {"found": True, "version": "9.0.0"},
+        "auth": {"mode": "login", "credentials": "unknown"},
+        "self_test": {"mode": "replay"},
+    }
+    mock.script({"json": told}, path="/health")
+    ended = run(f'{ANY_PORT}[providers.claude]\nbridge_url = "{mock.url}"\n')
+    assert ended.code == 0
+    assert "claude note claude CLI 9.0.0, uses your own login, bridge at" in ended.text
+    assert "does not take requests word for word" in ended.text
 
 
 @pytest.mark.parametrize("status", [200, 404])
