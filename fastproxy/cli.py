@@ -90,15 +90,30 @@ def models(config_path: str | None) -> None:
 
 @main.command()
 @_config_option
-def check(config_path: str | None) -> None:
+@click.option("--cursor", is_flag=True, help="Check instead whether Cursor can use this proxy.")
+@click.option("--url", metavar="URL", default="", help="With --cursor: the tunnel's, https://…/v1.")
+def check(config_path: str | None, *, cursor: bool, url: str) -> None:
     """Check configuration, credentials and providers; fails where something is wrong. Costs no tokens."""
+    if url and not cursor:
+        raise click.UsageError("--url belongs to --cursor.")
     settings, reasons, source = _load(config_path)
     from fastproxy.checks import check_all
     from fastproxy.checks.findings import is_faulty, render
 
     click.echo(f"\n  fastproxy {__version__}")
+    if cursor:
+        _check_cursor(settings, url)
     launch = bridge_launch(settings, reasons, os.environ)  # noqa: TID251 - as above
     groups = _run(check_all(settings, reasons, source, launch))
+    click.echo(render(groups))
+    _leave(1 if is_faulty(groups) else 0)
+
+
+def _check_cursor(settings: Settings, url: str) -> NoReturn:
+    from fastproxy.checks.cursor import check_cursor
+    from fastproxy.checks.findings import is_faulty, render
+
+    groups = _run(check_cursor(settings, url))
     click.echo(render(groups))
     _leave(1 if is_faulty(groups) else 0)
 
@@ -134,7 +149,7 @@ def _welcome(settings: Settings, reasons: dict[str, str], source: str, port: int
                     "model": "demo-chat", "stream": true,
                     "messages": [{{"role": "user", "content": "hello"}}]}}'
   SDKs, editors   base URL {url}   API key: {key}
-  Cursor          cannot reach localhost: start a tunnel, set auth.keys, use https://<tunnel>/v1
+  Cursor          cannot reach localhost: fastproxy check --cursor tells what to do
 """
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 import pytest
 
+from testkit.process import clean_environment, free_port
 from testkit.proxy import FastproxyProcess
 from tests.integration.conftest import KEY
 
@@ -87,3 +91,34 @@ def test_the_azure_route_streams_and_refuses_like_the_other(http: httpx.Client) 
     assert streamed.text.endswith("data: [DONE]\n\n")
     assert http.post(place.format("nobodys"), json={"messages": MESSAGES}).status_code == 404
     assert http.post(place.format("demo-echo"), json={}).json()["error"]["param"] == "messages"
+
+
+def check(folder: Path, url: str, key: str = KEY) -> tuple[int, str]:
+    """`fastproxy check --cursor --url URL`: its exit code, and what it says on one line."""
+    config = folder / "fastproxy.toml"
+    config.write_text(f'[auth]\nkeys = [{{ name = "tests", key = "{key}" }}]\n', "utf-8")
+    command = [sys.executable, "-m", "fastproxy", "check", "--config", str(config), "--cursor", "--url", url]
+    environment = clean_environment({"HOME": str(folder), "PATH": "/nowhere"})
+    made = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=45)
+    assert key not in made.stdout + made.stderr
+    return made.returncode, " ".join(made.stdout.split())
+
+
+@pytest.mark.slow
+def test_the_check_asks_the_proxy_through_the_address(proxy: FastproxyProcess, tmp_path: Path) -> None:
+    code, text = check(tmp_path, f"{proxy.url}/v1")
+    assert "tunnel ok it leads to us" in text
+    assert "stream ok" in text
+    assert "demo-echo" in text
+    assert (code, "does not begin with https://" in text) == (1, True)
+
+
+@pytest.mark.slow
+def test_the_check_knows_a_proxy_with_other_keys_and_an_address_where_nobody_is(
+    proxy: FastproxyProcess, tmp_path: Path
+) -> None:
+    code, text = check(tmp_path, f"{proxy.url}/v1", key="sk-unknown-there")
+    assert (code, "answers 401 to the first key" in text) == (1, True)
+    code, text = check(tmp_path, f"http://127.0.0.1:{free_port()}/v1")
+    assert (code, "nothing listens" in text) == (1, True)
+    assert "`fastproxy serve` and the tunnel running" in text
