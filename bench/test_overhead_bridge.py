@@ -1,0 +1,316 @@
+"""What the way through the claude CLI costs: time added to the first token, and to each event after it.
+
+Direct and proxied requests alternate against one mock of Anthropic's API, which waits UPSTREAM_MS before it
+answers; a proxied request begins PAUSE_SECONDS after the last one ended. With the real CLI nearly all of the
+time is its own. What is ours alone is measured with the fake CLI: the way through proxy and bridge, less the
+same fake CLI, started and prepared as the bridge does it, with nothing between it and the clock.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import orjson
+import pytest
+
+from bench.interleave import DIRECT, PROXY, Figures, write_results
+from bench.loadgen import http_request, post
+from bench.overhead import Caller, p50_ms
+from fastproxy.providers import PROVIDERS
+from fastproxy.types import Deployment
+from fastproxy.wire.surface import CHAT
+from testkit.claude import KEY, ClaudeProxy, Cli, fake_cli, real_cli
+from testkit.mock import SSE_HEADERS, MockUpstream, sse
+from testkit.process import clean_environment
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+MODEL = "claude-sonnet"
+PAUSE_SECONDS, UPSTREAM_MS = 0.6, 300.0
+ROUNDS, FEWER_ROUNDS, WARM_UP_ROUNDS = 20, 12, 4
+EVENTS, EVENTS_PER_SECOND, EVENT_ROUNDS = 100, 50, 3
+FIRST_TOKEN_MS, OURS_MS, EVENT_MS = 100.0, 5.0, 2.0
+"""The most that may be added: P50 for a short prompt, warm; of it by us alone; to an event."""
+DRIVEN = "fake CLI driven directly"
+_SYSTEM = {"role": "system", "content": "You are a terse assistant. " * 10}
+_SHORT: Figures = {"messages": [_SYSTEM, {"role": "user", "content": "Say hello."}]}
+_TURNS = [
+    {"role": role, "content": f"Words of turn {n}. " * 20}
+    for n in range(10)
+    for role in ("user", "assistant")
+]
+BODIES: Mapping[str, Figures] = {
+    "short prompt": _SHORT,
+    "history of 10 turns": {"messages": [_SYSTEM, *_TURNS, {"role": "user", "content": "And now?"}]},
+    "sampling parameters": {**_SHORT, "model": "claude-sonnet-4-5", "temperature": 0.3, "stop": ["END"]},
+}
+
+
+@pytest.fixture
+def upstream() -> Iterator[MockUpstream]:
+    with MockUpstream() as mock:
+        yield mock
+
+
+@pytest.fixture
+def real() -> Cli:
+    return usable(real_cli())
+
+
+@pytest.fixture
+def fake() -> Cli:
+    return usable(fake_cli())
+
+
+def usable(cli: Cli) -> Cli:
+    if cli.missing:
+        pytest.skip(cli.missing)
+    return cli
+
+
+def asked(body: Figures) -> Figures:
+    return {"model": MODEL, **body, "stream": True}
+
+
+def messages_body(body: Figures, upstream: str) -> tuple[str, dict[str, str], bytes]:
+    """What fastproxy sends for it: URL, headers, body."""
+    request = CHAT.parse(asked(body))
+    deployment = Deployment("claude", "claude", request.model, upstream)
+    sent = PROVIDERS["claude"].build_request(replace(request, stream=True), deployment)
+    return sent.url, dict(sent.headers), sent.body
+
+
+@contextmanager
+def callers(upstream: MockUpstream, proxy: ClaudeProxy, body: Figures) -> Iterator[dict[str, Caller]]:
+    """A connection to the mock and one to the proxy, with the same question."""
+    with (
+        Caller(upstream.url, post(*messages_body(body, upstream.url))) as direct,
+        Caller(proxy.url, http_request(proxy.url, asked(body))) as through,
+    ):
+        yield {DIRECT: direct, PROXY: through}
+
+
+def answers_late(upstream: MockUpstream) -> None:
+    """One piece of text after UPSTREAM_MS. Its time stamp is what a caller recognises the first token by."""
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [],
+        "usage": {"input_tokens": 9, "output_tokens": 1},
+    }
+    stamp = {"type": "text_delta", "text": f"t={time.monotonic_ns():019d}"}
+    ending = {"stop_reason": "end_turn", "stop_sequence": None}
+    events: list[Figures | str] = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": stamp},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": ending, "usage": {"output_tokens": 4}},
+        {"type": "message_stop"},
+    ]
+    reply = {"chunks": sse(events), "headers": SSE_HEADERS, "delay_before_ms": UPSTREAM_MS}
+    upstream.script(reply, path="/messages")
+
+
+class DrivenCli:
+    """The fake CLI without anything of ours: a process for each request, prepared as the bridge does it."""
+
+    def __init__(self, cli: Cli, upstream: str, body: Figures) -> None:
+        self._command = [cli.file, "--model", "sonnet"]
+        self._environment = clean_environment({"ANTHROPIC_BASE_URL": upstream, "ANTHROPIC_API_KEY": KEY})
+        sent = orjson.loads(messages_body(body, upstream)[2])
+        self._system = sent.pop("system")
+        del sent["model"], sent["stream"]
+        extra = {"CLAUDE_CODE_EXTRA_BODY": orjson.dumps(sent).decode()}
+        self._question = [_control("apply_flag_settings", settings={"env": extra}), _user(".")]
+        self.first_event_seconds: list[float] = []
+        self._prepare()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def call(self) -> None:
+        started = time.perf_counter()
+        self._say(*self._question)
+        self._read_until(b'"text_delta"')
+        self.first_event_seconds.append(time.perf_counter() - started)
+        self._end()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment
+        )
+        empty = {**_user([]), "shouldQuery": False}
+        self._say(_control("initialize", systemPrompt=[self._system]), empty)
+        self._read_until(b'"result"')
+
+    def _say(self, *lines: Figures) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+        self._process.stdin.flush()
+
+    def _read_until(self, sign: bytes) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if sign in line:
+                return
+        raise AssertionError("the CLI ended")
+
+    def _end(self) -> None:
+        with self._process:
+            self._process.kill()
+
+
+def _control(subtype: str, **fields: Any) -> Figures:
+    return {"type": "control_request", "request_id": "r", "request": {"subtype": subtype, **fields}}
+
+
+def _user(content: object) -> Figures:
+    return {"type": "user", "message": {"role": "user", "content": content}, "parent_tool_use_id": None}
+
+
+def alternate(proxy: Caller, others: Sequence[Callable[[], None]]) -> Callable[[], None]:
+    """What is done between two proxied calls: the others' calls, within the pause."""
+
+    def between() -> None:
+        until = time.monotonic() + PAUSE_SECONDS
+        for call in others:
+            call()
+        time.sleep(max(0.0, until - time.monotonic()))
+
+    assert proxy.seconds == []
+    return between
+
+
+def added(through: Sequence[float], base: Sequence[float]) -> Figures:
+    """The P50 of what is added, and its P90, in milliseconds."""
+    differences = sorted((value - p50_ms(base) / 1000) * 1000 for value in through)
+    return {
+        "P50": p50_ms(through) - p50_ms(base),
+        "P90": differences[int(len(differences) * 0.9)],
+        "count": len(through),
+    }
+
+
+def first_tokens(
+    upstream: MockUpstream, proxy: ClaudeProxy, body: Figures, rounds: int = FEWER_ROUNDS
+) -> Figures:
+    """What is added to the first token of this body."""
+    with callers(upstream, proxy, body) as both:
+        between = alternate(both[PROXY], [both[DIRECT].call])
+        for _ in range(WARM_UP_ROUNDS + rounds):
+            between()
+            both[PROXY].call()
+        return added(*(both[name].first_event_seconds[WARM_UP_ROUNDS:] for name in (PROXY, DIRECT)))
+
+
+def events(upstream: MockUpstream, proxy: ClaudeProxy) -> Figures:
+    """What is added to each event of a paced stream."""
+    upstream.reset()
+    body = {**_SHORT, "model": f"{MODEL}-4-5-bench-n{EVENTS}-r{EVENTS_PER_SECOND}"}
+    with callers(upstream, proxy, body) as both:
+        for _ in range(1 + EVENT_ROUNDS):
+            for caller in both.values():
+                caller.call()
+                proxy.wait_until_warm()
+        assert {len(caller.delays) for caller in both.values()} == {(1 + EVENT_ROUNDS) * EVENTS}
+        return added(*(both[name].delays[EVENTS:] for name in (PROXY, DIRECT)))
+
+
+def four_at_once(upstream: MockUpstream, proxy: ClaudeProxy) -> Figures:
+    """What is added where four ask at the same moment, each of whom finds a process ready."""
+    request = http_request(proxy.url, asked(_SHORT))
+    with ExitStack() as stack:
+        direct = stack.enter_context(Caller(upstream.url, post(*messages_body(_SHORT, upstream.url))))
+        four = [stack.enter_context(Caller(proxy.url, request)) for _ in range(4)]
+        for _ in range(4):
+            direct.call()
+            proxy.wait_until_warm()
+            threads = [threading.Thread(target=caller.call) for caller in four]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        through = [seconds for caller in four for seconds in caller.first_event_seconds[1:]]
+        return added(through, direct.first_event_seconds)
+
+
+def tell(name: str, cli: str, figures: Figures, benchmark: BenchmarkFixture, capsys: Any) -> None:
+    """Shows the figures, with the CLI and the bodies, and writes them to `bench/results/`."""
+    lines = [f"added by the way through {cli}, ms:"]
+    lines += [
+        f"  {title}: P50 {added['P50']:.1f}, P90 {added['P90']:.1f} ({added['count']} times)"
+        for title, added in figures.items()
+    ]
+    benchmark.extra_info.update({"cli": cli, "added": figures})
+    sizes = {title: len(orjson.dumps(asked(body))) for title, body in BODIES.items()}
+    path = write_results(name, {"cli": cli, "added": figures, "body_bytes": sizes, "bodies": BODIES})
+    with capsys.disabled():
+        print("", *lines, f"bodies, bytes: {sizes}", f"written to {path}", sep="\n")
+
+
+def test_the_real_cli_adds_less_than_the_contract_to_the_first_token(
+    benchmark: BenchmarkFixture, upstream: MockUpstream, real: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures: Figures = {}
+    with ClaudeProxy(real, upstream.url) as proxy:
+        version = proxy.bridge_health()["cli"]["version"]
+        answers_late(upstream)
+        with callers(upstream, proxy, _SHORT) as both:
+            benchmark.pedantic(  # type: ignore[no-untyped-call]
+                both[PROXY].call,
+                setup=alternate(both[PROXY], [both[DIRECT].call]),
+                rounds=ROUNDS,
+                warmup_rounds=WARM_UP_ROUNDS,
+            )
+            measured = [both[name].first_event_seconds[WARM_UP_ROUNDS:] for name in (PROXY, DIRECT)]
+        figures["first token, short prompt"] = added(*measured)
+        for title, body in list(BODIES.items())[1:]:
+            figures[f"first token, {title}"] = first_tokens(upstream, proxy, body)
+        figures["an event"] = events(upstream, proxy)
+    answers_late(upstream)
+    with ClaudeProxy(real, upstream.url, pool_size=4) as proxy:
+        figures["first token, four at once"] = four_at_once(upstream, proxy)
+    with ClaudeProxy(real, upstream.url, pool_size=0) as proxy:
+        figures["first token, cold"] = first_tokens(upstream, proxy, _SHORT, 4)
+    tell(f"overhead_bridge_{version}", f"claude CLI {version}", figures, benchmark, capsys)
+    assert figures["first token, short prompt"]["P50"] < FIRST_TOKEN_MS
+    assert figures["an event"]["P50"] < EVENT_MS
+
+
+def test_what_is_ours_alone_is_small(
+    benchmark: BenchmarkFixture, upstream: MockUpstream, fake: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ClaudeProxy(fake, upstream.url) as proxy, DrivenCli(fake, upstream.url, _SHORT) as driven:
+        answers_late(upstream)
+        with callers(upstream, proxy, _SHORT) as both:
+            benchmark.pedantic(  # type: ignore[no-untyped-call]
+                both[PROXY].call,
+                setup=alternate(both[PROXY], [both[DIRECT].call, driven.call]),
+                rounds=ROUNDS,
+                warmup_rounds=WARM_UP_ROUNDS,
+            )
+            through, direct = (both[name].first_event_seconds[WARM_UP_ROUNDS:] for name in (PROXY, DIRECT))
+        alone = driven.first_event_seconds[WARM_UP_ROUNDS:]
+        figures = {
+            "first token, all": added(through, direct),
+            f"first token, {DRIVEN}": added(alone, direct),
+            "first token, ours alone": added(through, alone),
+            "an event": events(upstream, proxy),
+        }
+    tell("overhead_bridge_fake", "the fake CLI", figures, benchmark, capsys)
+    assert figures["first token, ours alone"]["P50"] < OURS_MS
+    assert figures["an event"]["P50"] < EVENT_MS
