@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import orjson
 import pytest
 
@@ -91,6 +92,14 @@ def test_the_azure_route_streams_and_refuses_like_the_other(http: httpx.Client) 
     assert streamed.text.endswith("data: [DONE]\n\n")
     assert http.post(place.format("nobodys"), json={"messages": MESSAGES}).status_code == 404
     assert http.post(place.format("demo-echo"), json={}).json()["error"]["param"] == "messages"
+
+
+def test_the_azure_sdk_finds_its_way(proxy: FastproxyProcess) -> None:
+    with openai.AzureOpenAI(azure_endpoint=proxy.url, api_key=KEY, api_version="2024-10-21") as client:
+        answer = client.chat.completions.create(
+            model="demo-echo", messages=[{"role": "user", "content": "hello"}]
+        )
+    assert answer.choices[0].message.content
 
 
 def check(folder: Path, url: str, key: str = KEY) -> tuple[int, str]:
