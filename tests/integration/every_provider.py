@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
+import pytest
 
+from testkit.claude import ClaudeProxy, fake_cli
 from testkit.mock import SSE_HEADERS, MockUpstream, Recorded
+from testkit.proxy import FastproxyProcess
+from testkit.vertex import credentials, vertex_table
 from tests.integration import anthropic_upstream, gemini
+from tests.integration.conftest import KEYS, ONE_TRY
 from tests.integration.test_openai_sdk import chunk
 from tests.integration.test_openai_sdk_ollama import line, ndjson
 
@@ -143,3 +150,43 @@ PROVIDERS = {
     "anthropic": Provider("claude-sonnet-4-5", "/messages", _anthropic_calls, _anthropic_exchanges),
     "claude": Provider("claude-sonnet-4-5", "/messages", _claude_calls, _anthropic_exchanges),
 }
+
+ASKED = [name for name, provider in PROVIDERS.items() if provider.path]
+"""Those that ask somebody."""
+CONFIG = f"""
+[providers.deepseek]
+api_key = "sk-upstream-secret"
+base_url = "{{url}}"
+{ONE_TRY}[providers.ollama]
+base_url = "{{url}}"
+{ONE_TRY}[providers.anthropic]
+api_key = "sk-upstream-secret"
+base_url = "{{url}}"
+{ONE_TRY}"""
+ProxyOf = Callable[[str], FastproxyProcess]
+
+
+def proxy_to_all(upstream: str, config: str = "") -> FastproxyProcess:
+    """A proxy to all of PROVIDERS but the CLI; `config` are tables of one's own, put first."""
+    tables = config + KEYS + CONFIG.format(url=upstream) + vertex_table(upstream) + ONE_TRY
+    return FastproxyProcess(tables, files=credentials(upstream))
+
+
+@contextmanager
+def proxies(upstream: str) -> Iterator[ProxyOf]:
+    """Gives the proxy to a provider by its name: one process for the CLI, one for all others, each started
+    when it is first asked for. The test is skipped where the CLI's bridge is not built."""
+    with ExitStack() as stack:
+
+        @cache
+        def started(with_cli: bool) -> FastproxyProcess:
+            if with_cli:
+                return stack.enter_context(ClaudeProxy(fake_cli(), upstream, config=KEYS, settings=ONE_TRY))
+            return stack.enter_context(proxy_to_all(upstream))
+
+        def proxy_of(name: str) -> FastproxyProcess:
+            if name == "claude" and (missing := fake_cli().missing):
+                pytest.skip(missing)
+            return started(name == "claude")
+
+        yield proxy_of

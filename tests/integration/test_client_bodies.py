@@ -12,12 +12,9 @@ import httpx
 import orjson
 import pytest
 
-from testkit.claude import ClaudeProxy, fake_cli
 from testkit.mock import MockUpstream
-from testkit.proxy import FastproxyProcess
-from testkit.vertex import credentials, vertex_table
-from tests.integration.conftest import KEY, KEYS, ONE_TRY
-from tests.integration.every_provider import PROVIDERS, Exchange, Provider
+from tests.integration.conftest import KEY
+from tests.integration.every_provider import ASKED, PROVIDERS, Exchange, Provider, ProxyOf, proxies
 
 pytestmark = pytest.mark.slow
 Json = dict[str, Any]
@@ -60,17 +57,6 @@ LOOPS = {
 }
 """The bodies with a history of tool calls -> what every provider must be told of it."""
 
-CONFIG = f"""
-[providers.deepseek]
-api_key = "sk-upstream-secret"
-base_url = "{{url}}"
-{ONE_TRY}[providers.ollama]
-base_url = "{{url}}"
-{ONE_TRY}[providers.anthropic]
-api_key = "sk-upstream-secret"
-base_url = "{{url}}"
-{ONE_TRY}"""
-
 PICTURE = ("vscode_copilot", "deepseek")
 """The one that cannot be answered: DeepSeek reads no pictures."""
 
@@ -82,27 +68,15 @@ def to_every_provider(clients: Iterable[str]) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(scope="module")
-def proxy(mock_process: MockUpstream) -> Iterator[FastproxyProcess]:
-    url = mock_process.url
-    config = KEYS + CONFIG.format(url=url) + vertex_table(url) + ONE_TRY
-    with FastproxyProcess(config, files=credentials(url)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def claude_proxy(mock_process: MockUpstream) -> Iterator[FastproxyProcess]:
-    cli = fake_cli()
-    if cli.missing:
-        pytest.skip(cli.missing)
-    with ClaudeProxy(cli, mock_process.url, config=KEYS, settings=ONE_TRY) as running:
-        yield running
+def proxy_of(mock_process: MockUpstream) -> Iterator[ProxyOf]:
+    with proxies(mock_process.url) as made:
+        yield made
 
 
 @pytest.fixture
-def url(name: str, request: pytest.FixtureRequest, mock: MockUpstream) -> str:
+def url(name: str, proxy_of: ProxyOf, mock: MockUpstream) -> str:
     """Where this provider is asked."""
-    running: FastproxyProcess = request.getfixturevalue("claude_proxy" if name == "claude" else "proxy")
-    return running.url
+    return proxy_of(name).url
 
 
 def post(url: str, client: str, model: str) -> httpx.Response:
@@ -210,7 +184,7 @@ def test_every_history_of_tool_calls_is_in_the_table() -> None:
     assert with_calls == set(LOOPS)
 
 
-@pytest.mark.parametrize("name", [name for name, provider in PROVIDERS.items() if provider.path])
+@pytest.mark.parametrize("name", ASKED)
 @pytest.mark.parametrize("client", LOOPS)
 def test_a_later_turn_reaches_the_provider_with_its_calls_and_results_paired(
     url: str, name: str, client: str, mock: MockUpstream

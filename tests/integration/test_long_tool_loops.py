@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,9 @@ import pytest
 
 from testkit.mock import MockUpstream, Recorded
 from testkit.proxy import FastproxyProcess
-from testkit.vertex import credentials, vertex_table
 from tests.integration import gemini
-from tests.integration.conftest import KEYS, ONE_TRY, OTHER_KEY, sdk
+from tests.integration.conftest import OTHER_KEY, sdk
+from tests.integration.every_provider import proxy_to_all
 from tests.integration.test_openai_sdk import chunk
 from tests.sdk import USER, WEATHER, Json, ask, calls, result, trimmed
 
@@ -23,13 +22,7 @@ pytestmark = pytest.mark.slow
 CALLS = 5
 RESTART_BEFORE = 3
 """The turn that a new process answers."""
-CONFIG = f"""
-[continuity]
-storage = "sqlite:///{{folder}}/continuity.db"
-[providers.deepseek]
-api_key = "sk-upstream-secret"
-base_url = "{{url}}"
-{ONE_TRY}"""
+SQLITE = '[continuity]\nstorage = "sqlite:///{folder}/continuity.db"\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +74,9 @@ GEMINI = Loop("gemini-3-pro-preview", "Content", gemini_reply, gemini_wanted_bac
 DEEPSEEK = Loop("deepseek-reasoner", "/chat/completions", deepseek_reply, deepseek_wanted_back)
 
 
-@contextmanager
-def proxy(upstream: str, folder: Path) -> Iterator[FastproxyProcess]:
+def proxy(upstream: str, folder: Path) -> FastproxyProcess:
     """A proxy whose memory lies in a file of `folder`."""
-    config = CONFIG.format(folder=folder, url=upstream) + KEYS + vertex_table(upstream) + ONE_TRY
-    with FastproxyProcess(config, files=credentials(upstream)) as running:
-        yield running
+    return proxy_to_all(upstream, SQLITE.format(folder=folder))
 
 
 def play(client: openai.OpenAI, mock: MockUpstream, loop: Loop, turns: range, history: list[Json]) -> None:
