@@ -12,11 +12,12 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from fastproxy.errors import ErrorKind, ProxyError
-from fastproxy.types import Caller
+from fastproxy.types import Caller, Route
 
 ANYBODY = Caller(name="local", scope="local")
 
@@ -185,3 +186,21 @@ def _hostname(url: str) -> str:
 def may_use(caller: Caller, model: str) -> bool:
     """Whether one of the caller's patterns allows this model name."""
     return not caller.models or any(fnmatch.fnmatchcase(model, pattern) for pattern in caller.models)
+
+
+def allowed(caller: Caller, route: Route) -> Route:
+    """The route without the fallbacks that the caller's key may not use."""
+    if not caller.models:
+        return route
+    # not the name as it was sent: what a client may put before or behind it would match patterns
+    if not (may_use(caller, route.alias or route.model) or may_use(caller, route.canonical)):
+        raise ProxyError(
+            ErrorKind.MODEL_NOT_ALLOWED,
+            f"The key {caller.name!r} may not use the model {route.model!r}; it may use "
+            f"{', '.join(caller.models)}.",
+            param="model",
+        )
+    first, *others = zip(route.names, route.deployments, strict=True)
+    allowed = [first, *(other for other in others if may_use(caller, other[0]))]
+    names, deployments = zip(*allowed, strict=True)
+    return replace(route, names=names, deployments=deployments)

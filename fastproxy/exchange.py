@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fastproxy.errors import ErrorKind, ProxyError
@@ -13,6 +16,13 @@ from fastproxy.providers.contract import Provider, TextCompletion
 from fastproxy.types import Caller, ChatRequest, Deployment, Headers, Json, Route, UpstreamRequest
 from fastproxy.wire.answer import Head
 from fastproxy.wire.surface import Surface
+
+TIME_LIMIT_HEADER = "x-fastproxy-timeout"
+_FORWARDED = (
+    ("traceparent", re.compile(r"[0-9a-f]{2}(-[0-9a-f]+)+")),
+    ("tracestate", re.compile(r"[\x20-\x7e]{1,1024}")),
+)
+"""W3C Trace Context, and what it looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +106,31 @@ def reply_headers(record: RequestRecord, policy: Policy) -> Headers:
     if record.dropped and policy.on_unsupported == "warn":
         return (*headers, ("x-fastproxy-warning", "not sent to the provider: " + ", ".join(record.dropped)))
     return headers
+
+
+def time_limit(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the client allows for the whole answer; it may only shorten what the settings allow."""
+    text = headers.get(TIME_LIMIT_HEADER)
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ProxyError(
+            ErrorKind.INVALID_REQUEST,
+            f"The header `{TIME_LIMIT_HEADER}` must be a number of seconds above 0, like 30 or 2.5.",
+            param=TIME_LIMIT_HEADER,
+        )
+    return seconds
+
+
+def forwarded(http: HttpRequest) -> Headers:
+    """The headers of the client's that travel on: the trace context, where it is one, and the request's id."""
+    passed = [
+        (name, http.headers[name])
+        for name, pattern in _FORWARDED
+        if name in http.headers and pattern.fullmatch(http.headers[name])
+    ]
+    return (*passed, ("x-request-id", http.id))

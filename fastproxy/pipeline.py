@@ -9,76 +9,34 @@ fails before the first content is still an ordinary error; what fails later is t
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Protocol
 from weakref import WeakSet
 
 from fastproxy.answers import StreamedAnswer, whole
-from fastproxy.auth import Authenticator, may_use
+from fastproxy.auth import Authenticator, allowed
 from fastproxy.body import load_json
 from fastproxy.cursor import for_cursor, is_cursor
 from fastproxy.embeddings import embed
 from fastproxy.errors import ErrorKind, ProxyError
-from fastproxy.exchange import Exchange, Policy, reply_headers
+from fastproxy.exchange import Exchange, Policy, forwarded, reply_headers, time_limit
 from fastproxy.http import HttpRequest, Reply, StreamReply
-from fastproxy.observability.record import RequestRecord, Settle
+from fastproxy.observability.record import RequestRecord
+from fastproxy.ports import Limiting, Remembering
 from fastproxy.resilience.attempts import Attempts
 from fastproxy.resilience.gate import Gate
 from fastproxy.routing import Router
 from fastproxy.token_count import count_tokens
-from fastproxy.types import Caller, ChatRequest, Headers, Json, Route
+from fastproxy.types import Caller, ChatRequest, Json, Route
 from fastproxy.wire.anthropic.messages_request import outline
 from fastproxy.wire.anthropic.token_estimate import render_estimate
-from fastproxy.wire.events import Carry
 from fastproxy.wire.openai.embeddings import model_in
 from fastproxy.wire.surface import Surface
 
 _Answer = Callable[[HttpRequest, Json, Route, RequestRecord], Awaitable[Reply]]
 CANCEL_AGAIN_SECONDS = 0.25
-TIME_LIMIT_HEADER = "x-fastproxy-timeout"
-_FORWARDED = ("traceparent", "tracestate")
 _THINKING_FIELDS = frozenset({"reasoning", "thinking", "enable_thinking", "think"})
-
-
-class Remembering(Protocol):
-    """The part of `continuity.py` that a request needs."""
-
-    def needs_restore(self, request: ChatRequest) -> bool:
-        """Whether anything could be remembered for it; costs next to nothing."""
-        ...
-
-    async def restore(self, request: ChatRequest, caller: Caller) -> ChatRequest:
-        """The request with what the client dropped."""
-        ...
-
-    async def keep(self, caller: Caller, carries: Sequence[Carry]) -> None:
-        """Remembers what the next request will need."""
-        ...
-
-
-class Reserved(Protocol):
-    """What a request took of its caller's limits."""
-
-    @property
-    def headers(self) -> Headers:
-        """What the client is told of them."""
-        ...
-
-    @property
-    def settle(self) -> Settle:
-        """To be called with the true tokens."""
-        ...
-
-
-class Limiting(Protocol):
-    """The part of `limits.py` that a request needs."""
-
-    async def reserve(self, caller: Caller, http: HttpRequest, max_output_tokens: int | None) -> Reserved:
-        """Takes a request and its tokens; raises ProxyError 429 or 503."""
-        ...
 
 
 class Pipeline:
@@ -144,7 +102,7 @@ class Pipeline:
             caller = await self._admit(http, record)
             body = await load_json(http)
             record.asked_model = asked_model(body)
-            route = _allowed(caller, self._router.resolve(record.asked_model))
+            route = allowed(caller, self._router.resolve(record.asked_model))
             await self._reserve(caller, http, record, None)
             reply = await answer(http, body, route, record)
             record.status, record.bytes_out, record.answered = 200, len(reply.body), time.monotonic()
@@ -157,13 +115,13 @@ class Pipeline:
         return reply
 
     async def _embed(self, http: HttpRequest, body: Json, route: Route, record: RequestRecord) -> Reply:
-        answer = await embed(body, route, record, self._attempts, _forwarded(http), self._router)
+        answer = await embed(body, route, record, self._attempts, forwarded(http), self._router)
         return Reply(answer, headers=reply_headers(record, self._policy))
 
     async def _count_tokens(
         self, http: HttpRequest, body: Json, route: Route, record: RequestRecord
     ) -> Reply:
-        answer = await count_tokens(http, body, route, record, self._attempts, _forwarded(http))
+        answer = await count_tokens(http, body, route, record, self._attempts, forwarded(http))
         if answer is None:
             return Reply(render_estimate(body), headers=(("x-fastproxy-warning", "estimated, not counted"),))
         return Reply(answer, headers=reply_headers(record, self._policy))
@@ -174,7 +132,7 @@ class Pipeline:
         body = await load_json(http)
         request = surface.outline(body) if surface.outline else surface.parse(body)
         record.asked_model, record.stream = request.model, request.stream
-        route = _allowed(caller, self._router.resolve(request.model))
+        route = allowed(caller, self._router.resolve(request.model))
         if surface.outline and not self._attempts.speak(route, surface.name):
             request = surface.parse(body)
         if not request.model:
@@ -184,7 +142,7 @@ class Pipeline:
         await self._reserve(caller, http, record, request.max_output_tokens())
         if self._continuity.needs_restore(request):
             request = await self._continuity.restore(request, caller)
-        return Exchange(surface, http, body, request, route, caller, record, self._policy, _forwarded(http))
+        return Exchange(surface, http, body, request, route, caller, record, self._policy, forwarded(http))
 
     def _begin(self) -> asyncio.Task[object]:
         self.in_flight += 1
@@ -199,7 +157,7 @@ class Pipeline:
             raise _draining("The proxy is shutting down.")
         caller = self._authenticator.identify(http.headers, http.address)
         record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
-        record.time_limit = _time_limit(http.headers)
+        record.time_limit = time_limit(http.headers)
         policy = self._policy
         if not self.gate.try_enter():
             patience = min(policy.queue_seconds, record.time_limit or policy.queue_seconds)
@@ -273,50 +231,8 @@ def _draining(message: str) -> ProxyError:
     return ProxyError(ErrorKind.DRAINING, message, retry_after=1)
 
 
-def _time_limit(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the client allows for the whole answer; it may only shorten what the settings allow."""
-    text = headers.get(TIME_LIMIT_HEADER)
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise ProxyError(
-            ErrorKind.INVALID_REQUEST,
-            f"The header `{TIME_LIMIT_HEADER}` must be a number of seconds above 0, like 30 or 2.5.",
-            param=TIME_LIMIT_HEADER,
-        )
-    return seconds
-
-
-def _allowed(caller: Caller, route: Route) -> Route:
-    """The route without the fallbacks that the caller's key may not use."""
-    if not caller.models:
-        return route
-    # not the name as it was sent: what a client may put before or behind it would match patterns
-    if not (may_use(caller, route.alias or route.model) or may_use(caller, route.canonical)):
-        raise ProxyError(
-            ErrorKind.MODEL_NOT_ALLOWED,
-            f"The key {caller.name!r} may not use the model {route.model!r}; it may use "
-            f"{', '.join(caller.models)}.",
-            param="model",
-        )
-    first, *others = zip(route.names, route.deployments, strict=True)
-    allowed = [first, *(other for other in others if may_use(caller, other[0]))]
-    names, deployments = zip(*allowed, strict=True)
-    return replace(route, names=names, deployments=deployments)
-
-
 def _with_effort(request: ChatRequest, effort: str) -> ChatRequest:
     """The request with the effort that its model's name ends in, unless it says itself how much to think."""
     if "reasoning_effort" in request.parameters or not _THINKING_FIELDS.isdisjoint(request.extra):
         return request
     return replace(request, parameters={**request.parameters, "reasoning_effort": effort})
-
-
-def _forwarded(http: HttpRequest) -> Headers:
-    """The headers of the client's that travel on: trace context, and the request's id."""
-    passed = [(name, http.headers[name]) for name in _FORWARDED if name in http.headers]
-    return (*passed, ("x-request-id", http.id))
