@@ -127,7 +127,7 @@ def time_limit(headers: Mapping[str, str]) -> float | None:
 
 
 def forwarded(http: HttpRequest) -> Headers:
-    """The headers of the client's that travel on: the trace context, where it is one, and the request's id."""
+    """The headers of the client's that travel on: a trace context that is one, and the request's id."""
     passed = [
         (name, http.headers[name])
         for name, pattern in _FORWARDED

@@ -1,4 +1,4 @@
-"""/health, /health/live, /health/ready, and what agents knock at first: always answered, without a key, whatever else goes on."""
+"""/health, /health/live, /health/ready, and where agents knock first: always answered, without a key."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ import orjson
 
 from fastproxy.types import Deployment, Json, UpstreamRequest
 from fastproxy.wire.gemini.content import invalid
-from fastproxy.wire.vertex import model_url
 from fastproxy.wire.gemini.errors import bad_response, error_in, error_in_answer
 from fastproxy.wire.gemini.request import encoded, request_headers
+from fastproxy.wire.vertex import model_url
 
 
 def build_embeddings(

@@ -13,11 +13,11 @@ import orjson
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.types import ChatRequest, Deployment, Dropped, Headers, Json, UpstreamRequest
 from fastproxy.wire.gemini.content import invalid
-from fastproxy.wire.vertex import model_url
 from fastproxy.wire.gemini.generation import Generation, generation
 from fastproxy.wire.gemini.model import Model, read_model
 from fastproxy.wire.gemini.tools import ToolNames, declarations, tool_config
 from fastproxy.wire.gemini.turns import conversation
+from fastproxy.wire.vertex import model_url
 
 _EXTENSIONS = {
     "safety_settings": "safety_settings", "safetySettings": "safety_settings",
