@@ -10,19 +10,19 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUNDLE = "bridge/dist/fastproxy-bridge.cjs"
+STEPS = (("ci", "--no-audit", "--no-fund", "--silent"), ("run", "--silent", "build"))
 
 
 class BridgeHook(BuildHookInterface[Any]):
-    """Without Node the wheel lacks the bridge, and everything else works: `fastproxy check` says what is missing."""
+    """Without Node the wheel lacks the bridge, and all else works: `fastproxy check` says what is missing."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Adds the bundle to a wheel; an editable install finds it in the checkout."""
         if version == "editable":
             return
-        root = Path(self.root)
-        npm = shutil.which("npm")
+        root, npm = Path(self.root), shutil.which("npm")
         if not (root / BUNDLE).is_file() and npm and (root / "bridge" / "package-lock.json").is_file():
-            for command in ([npm, "ci", "--no-audit", "--no-fund", "--silent"], [npm, "run", "--silent", "build"]):
-                subprocess.run(command, cwd=root / "bridge", check=True)
+            for step in STEPS:
+                subprocess.run([npm, *step], cwd=root / "bridge", check=True)  # noqa: S603 - our own steps
         if (root / BUNDLE).is_file():
             build_data["force_include"][BUNDLE] = "fastproxy/bridge/fastproxy-bridge.cjs"
