@@ -1,0 +1,43 @@
+"""The README's examples: what a newcomer copies must work."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from fastproxy.config import load, off_reasons
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_configuration_is_valid(tmp_path: Path) -> None:
+    [text] = blocks("toml")
+    file = tmp_path / "fastproxy.toml"
+    file.write_text(text, "utf-8")
+    settings, found = load(str(file), {"CURSOR_KEY": "sk-mine"})
+    assert found == file
+    assert not off_reasons(settings, {})["local"]
+    assert settings.fallback.chain
+
+
+def test_the_snippet_is_python() -> None:
+    [snippet] = blocks("python")
+    ast.parse(snippet)
+
+
+def test_every_page_that_it_links_is_there() -> None:
+    for link in re.findall(r"\]\(([^)#]+)", README):
+        assert link.startswith("http") or (ROOT / link).is_file(), link
+
+
+def test_every_make_target_that_it_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z]+)\b", README))
+    assert named <= targets
+    assert {"run", "test", "check", "bench"} <= named
