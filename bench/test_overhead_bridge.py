@@ -26,7 +26,7 @@ from fastproxy.providers import PROVIDERS
 from fastproxy.types import Deployment
 from fastproxy.wire.surface import CHAT
 from testkit.claude import KEY, ClaudeProxy, Cli, fake_cli, real_cli
-from testkit.mock import SSE_HEADERS, MockUpstream, sse
+from testkit.mock import SSE_HEADERS, MockUpstream
 from testkit.process import clean_environment
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def answers_late(upstream: MockUpstream) -> None:
     }
     stamp = {"type": "text_delta", "text": f"t={time.monotonic_ns():019d}"}
     ending = {"stop_reason": "end_turn", "stop_sequence": None}
-    events: list[Figures | str] = [
+    events: list[Figures] = [
         {"type": "message_start", "message": message},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "content_block_delta", "index": 0, "delta": stamp},
@@ -117,7 +117,8 @@ def answers_late(upstream: MockUpstream) -> None:
         {"type": "message_delta", "delta": ending, "usage": {"output_tokens": 4}},
         {"type": "message_stop"},
     ]
-    reply = {"chunks": sse(events), "headers": SSE_HEADERS, "delay_before_ms": UPSTREAM_MS}
+    chunks = [f"event: {event['type']}\ndata: {orjson.dumps(event).decode()}\n\n" for event in events]
+    reply = {"chunks": chunks, "headers": SSE_HEADERS, "delay_before_ms": UPSTREAM_MS}
     upstream.script(reply, path="/messages")
 
 
