@@ -36,6 +36,13 @@ def test_every_page_that_it_links_is_there() -> None:
         assert link.startswith("http") or (ROOT / link).is_file(), link
 
 
+def test_no_example_names_a_variable_that_would_be_taken_for_a_setting() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in pages:
+        for name in re.findall(r"env:(FASTPROXY_\w+)", page.read_text("utf-8")):
+            assert "__" in name, f"{page.name}: {name}"
+
+
 def test_every_make_target_that_it_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = set(re.findall(r"\bmake ([a-z]+)\b", README))
