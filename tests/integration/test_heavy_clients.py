@@ -73,8 +73,8 @@ async def test_twenty_streams_of_one_client_run_side_by_side_and_never_mix(
     ) as client:
         began: asyncio.Queue[int] = asyncio.Queue()
         running = [asyncio.create_task(listen(client, number, began)) for number in range(STREAMS)]
-        first = {await asyncio.wait_for(began.get(), 20) for _ in range(STREAMS)}
-        assert first == set(range(STREAMS))  # each has begun while none could end
+        begun = {await asyncio.wait_for(began.get(), 20) for _ in range(STREAMS)}
+        assert begun == set(range(STREAMS))  # each has begun while none could end
         mock.release("go", STREAMS * WORDS)
         answers = await asyncio.wait_for(asyncio.gather(*running), 20)
     assert answers == [
