@@ -8,26 +8,25 @@ same fake CLI, started and prepared as the bridge does it, with nothing between 
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
+from bench.driven_cli import DrivenCli
 from bench.interleave import DIRECT, PROXY, Figures, write_results
 from bench.loadgen import http_request, post
 from bench.overhead import Caller, p50_ms
 from fastproxy.providers import PROVIDERS
 from fastproxy.types import Deployment
 from fastproxy.wire.surface import CHAT
-from testkit.claude import KEY, ClaudeProxy, Cli, fake_cli, real_cli
+from testkit.claude import ClaudeProxy, Cli, fake_cli, real_cli
 from testkit.mock import SSE_HEADERS, MockUpstream
-from testkit.process import clean_environment
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -120,67 +119,6 @@ def answers_late(upstream: MockUpstream) -> None:
     chunks = [f"event: {event['type']}\ndata: {orjson.dumps(event).decode()}\n\n" for event in events]
     reply = {"chunks": chunks, "headers": SSE_HEADERS, "delay_before_ms": UPSTREAM_MS}
     upstream.script(reply, path="/messages")
-
-
-class DrivenCli:
-    """The fake CLI without anything of ours: a process for each request, prepared as the bridge does it."""
-
-    def __init__(self, cli: Cli, upstream: str, body: Figures) -> None:
-        self._command = [cli.file, "--model", "sonnet"]
-        self._environment = clean_environment({"ANTHROPIC_BASE_URL": upstream, "ANTHROPIC_API_KEY": KEY})
-        sent = orjson.loads(messages_body(body, upstream)[2])
-        self._system = sent.pop("system")
-        del sent["model"], sent["stream"]
-        extra = {"CLAUDE_CODE_EXTRA_BODY": orjson.dumps(sent).decode()}
-        self._question = [_control("apply_flag_settings", settings={"env": extra}), _user(".")]
-        self.first_event_seconds: list[float] = []
-        self._prepare()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end()
-
-    def call(self) -> None:
-        started = time.perf_counter()
-        self._say(*self._question)
-        self._read_until(b'"text_delta"')
-        self.first_event_seconds.append(time.perf_counter() - started)
-        self._end()
-        self._prepare()
-
-    def _prepare(self) -> None:
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment
-        )
-        empty = {**_user([]), "shouldQuery": False}
-        self._say(_control("initialize", systemPrompt=[self._system]), empty)
-        self._read_until(b'"result"')
-
-    def _say(self, *lines: Figures) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"".join(orjson.dumps(line) + b"\n" for line in lines))
-        self._process.stdin.flush()
-
-    def _read_until(self, sign: bytes) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if sign in line:
-                return
-        raise AssertionError("the CLI ended")
-
-    def _end(self) -> None:
-        with self._process:
-            self._process.kill()
-
-
-def _control(subtype: str, **fields: Any) -> Figures:
-    return {"type": "control_request", "request_id": "r", "request": {"subtype": subtype, **fields}}
-
-
-def _user(content: object) -> Figures:
-    return {"type": "user", "message": {"role": "user", "content": content}, "parent_tool_use_id": None}
 
 
 def alternate(proxy: Caller, others: Sequence[Callable[[], None]]) -> Callable[[], None]:
@@ -295,7 +233,10 @@ def test_the_real_cli_adds_less_than_the_contract_to_the_first_token(
 def test_what_is_ours_alone_is_small(
     benchmark: BenchmarkFixture, upstream: MockUpstream, fake: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with ClaudeProxy(fake, upstream.url) as proxy, DrivenCli(fake, upstream.url, _SHORT) as driven:
+    with (
+        ClaudeProxy(fake, upstream.url) as proxy,
+        DrivenCli(fake, upstream.url, messages_body(_SHORT, upstream.url)[2]) as driven,
+    ):
         answers_late(upstream)
         with callers(upstream, proxy, _SHORT) as both:
             benchmark.pedantic(  # type: ignore[no-untyped-call]

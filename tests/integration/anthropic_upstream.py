@@ -90,6 +90,11 @@ def reply(*blocks: Json, streamed: bool, stop: str = "end_turn", model: str = "c
     return {"chunks": pieces, "headers": SSE_HEADERS}
 
 
+def half_an_answer() -> list[str]:
+    """The events of "Half an answer" up to its first two letters."""
+    return [piece.decode() for piece in stream(text("Half an answer"))[:4]]
+
+
 def refusal(status: int, kind: str, told: str = "what happened", **headers: str) -> Json:
     """The mock's reply that is an error of Anthropic's."""
     error = {"type": "error", "error": {"type": kind, "message": told}, "request_id": "req_up"}

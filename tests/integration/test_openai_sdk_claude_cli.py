@@ -6,11 +6,8 @@ or asked twice on the way through a program that was made for something else.
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import anthropic
@@ -21,7 +18,7 @@ import pytest
 from testkit.claude import ClaudeProxy, Cli, fake_cli, real_cli, until
 from testkit.mock import SSE_HEADERS, MockUpstream
 from testkit.process import is_alive
-from tests.integration.anthropic_upstream import refusal, reply, sent, stream, text, thinking, use
+from tests.integration.anthropic_upstream import half_an_answer, refusal, reply, sent, text, thinking, use
 from tests.integration.conftest import ONE_TRY, sdk
 from tests.sdk import USER, WEATHER, ask, both_ways, calls, extension, kept, result, trimmed
 
@@ -32,8 +29,6 @@ SIGNATURE = "c2lnbmF0dXJlLW9uZQ=="
 IMAGE = "data:image/png;base64,iVBORw0KGgo="
 ASKS_AGAIN_SECONDS = 0.15
 """The CLI's next request, where it makes one, comes 20 to 50 ms after the answer's end."""
-
-clis = pytest.mark.parametrize("cli", [fake_cli(), real_cli()], ids=lambda cli: cli.name, scope="module")
 
 
 @pytest.fixture(scope="module", params=[fake_cli(), real_cli()], ids=lambda cli: cli.name)
@@ -164,10 +159,17 @@ def without_marks(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_the_limit_on_tokens_is_kept_and_nothing_more_is_asked(
     client: openai.OpenAI, mock: MockUpstream, stream: bool
 ) -> None:
-    answers(mock, reply(text("cut of"), streamed=True, stop="max_tokens"))
-    answer = ask(client, MODEL, USER, stream=stream, max_tokens=7)
-    assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("cut of", "length")
-    assert one_request(mock, waiting=True)["max_tokens"] == 7
+    asked = []
+    for _ in range(3):  # the CLI is killed in the 20 ms before it asks again: not on a machine out of breath
+        mock.reset()
+        answers(mock, reply(text("cut of"), streamed=True, stop="max_tokens"))
+        answer = ask(client, MODEL, USER, stream=stream, max_tokens=7)
+        assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("cut of", "length")
+        time.sleep(ASKS_AGAIN_SECONDS)
+        asked = sent(mock)
+        if len(asked) == 1:
+            break
+    assert [request.json()["max_tokens"] for request in asked] == [7]
 
 
 def test_sampling_parameters_arrive(client: openai.OpenAI, mock: MockUpstream) -> None:
@@ -221,18 +223,10 @@ def test_an_answer_that_is_cut_off_is_an_error_asked_once(
     with pytest.raises(openai.APIError):
         if not stream:
             ask(client, MODEL, USER, stream=False)
-        for chunk in client.chat.completions.create(model=MODEL, messages=[QUESTION], stream=True):
+        for chunk in client.chat.completions.create(model=MODEL, messages=USER, stream=True):
             seen += chunk.choices[0].delta.content or ""
     assert seen == ("Ha" if stream else "")
     one_request(mock, waiting=True)
-
-
-QUESTION: Any = {"role": "user", "content": "hi"}
-
-
-def half_an_answer() -> list[str]:
-    """The events up to the first piece of text."""
-    return [piece.decode() for piece in stream(text("Half an answer"))[:4]]
 
 
 def test_a_client_that_leaves_ends_the_upstream_request_and_the_process(
@@ -241,7 +235,7 @@ def test_a_client_that_leaves_ends_the_upstream_request_and_the_process(
     claude.wait_until_warm()
     before = claude.cli_pids()
     answers(mock, {"chunks": half_an_answer(), "end": "stall", "headers": SSE_HEADERS})
-    answer = client.chat.completions.create(model=MODEL, messages=[QUESTION], stream=True)
+    answer = client.chat.completions.create(model=MODEL, messages=USER, stream=True)
     assert next(iter(answer)).choices
     answer.close()
     mock.wait("aborted")
@@ -267,7 +261,7 @@ def test_the_time_that_a_client_allows_is_the_clis(
 def test_the_anthropic_sdk_gets_the_answer_as_it_came(claude: ClaudeProxy, mock: MockUpstream) -> None:
     thought = thinking("hm", SIGNATURE)
     answers(mock, reply(thought, text("Hello."), streamed=True))
-    asked: Any = {"model": MODEL, "max_tokens": 50, "messages": [QUESTION]}
+    asked: Any = {"model": MODEL, "max_tokens": 50, "messages": USER}
     with anthropic.Anthropic(base_url=claude.url, api_key="any", max_retries=0, timeout=20) as native:
         whole = native.messages.create(**asked)
         with native.messages.stream(**asked) as events:
@@ -289,103 +283,3 @@ def test_its_health_tells_of_the_bridge_and_models_lists_the_names(claude: Claud
     assert {"claude-opus", "claude-sonnet", "claude-haiku"} <= {
         model["id"] for model in listed if model["owned_by"] == "claude"
     }
-
-
-def test_routes_may_lead_elsewhere(mock_process: MockUpstream, mock: MockUpstream) -> None:
-    cli = fake_cli()
-    if cli.missing:
-        pytest.skip(cli.missing)
-    box = f'[providers.box]\nkind = "openai"\nbase_url = "{mock_process.url}/v1"\n'
-    route = '[[routes]]\nmatch = "claude-opus-*"\nprovider = "box"\n'
-    with ClaudeProxy(cli, mock_process.url, config=route + box, pool_size=0) as proxy, sdk(proxy) as client:
-        ask(client, "claude-opus-4-1", USER, stream=False)
-        ask(client, "claude-sonnet-4-5", USER, stream=False)
-    assert [request.path for request in mock.requests() if request.method == "POST"] == [
-        "/v1/chat/completions",
-        "/v1/messages",
-    ]
-
-
-@clis
-def test_a_killed_cli_is_that_clients_error_alone(
-    cli: Cli, mock_process: MockUpstream, mock: MockUpstream
-) -> None:
-    if cli.missing:
-        pytest.skip(cli.missing)
-    events = [piece.decode() for piece in stream(text("Half an answer"))]
-    rest = [{"text": events[4], "gate": "go"}, *events[5:]]
-    answers(mock, {"chunks": [*events[:4], *rest], "headers": SSE_HEADERS})
-    with ClaudeProxy(cli, mock_process.url, settings=ONE_TRY, pool_size=0) as proxy, sdk(proxy) as client:
-        with ExitStack() as stack:
-            streams = [
-                stack.enter_context(
-                    client.chat.completions.create(model=MODEL, messages=[QUESTION], stream=True)
-                )
-                for _ in range(2)
-            ]
-            first = [next(iter(answer)) for answer in streams]
-            assert len(first) == 2
-            victim, _ = sorted(proxy.cli_pids())
-            os.kill(victim, signal.SIGKILL)
-            until(lambda: not is_alive(victim))
-            mock.release("go", 2)
-            ends = [ending(answer) for answer in streams]
-        assert ends.count("stop") == 1
-        [failure] = [end for end in ends if end != "stop"]
-        assert isinstance(failure, openai.APIError)
-        until(lambda: not proxy.cli_pids())
-        mock.release("go")
-        assert ask(client, MODEL, USER, stream=False).choices[0].message.content == "Half an answer"
-
-
-def ending(answer: openai.Stream[Any]) -> object:
-    """How a stream ends: its finish reason, or its error."""
-    finish = None
-    try:
-        for chunk in answer:
-            finish = chunk.choices[0].finish_reason or finish
-    except openai.APIError as error:
-        return error
-    return finish
-
-
-@clis
-def test_a_killed_proxy_leaves_no_process(cli: Cli, mock_process: MockUpstream, mock: MockUpstream) -> None:
-    if cli.missing:
-        pytest.skip(cli.missing)
-    answers(mock, {"chunks": half_an_answer(), "end": "stall", "headers": SSE_HEADERS})
-    proxy = ClaudeProxy(cli, mock_process.url)
-    with sdk(proxy) as client:
-        answer = client.chat.completions.create(model=MODEL, messages=[QUESTION], stream=True)
-        assert next(iter(answer)).choices
-        assert len(proxy.processes()) > 3
-        os.kill(proxy.pid, signal.SIGKILL)
-        until(lambda: not proxy.processes(), 10)
-        assert not [*proxy.folder.glob("fastproxy-bridge-*/run-*")]
-        answer.close()
-    proxy.stop(exit_code=-signal.SIGKILL)
-
-
-@clis
-def test_a_killed_bridge_leaves_no_process_and_is_started_again(
-    cli: Cli, mock_process: MockUpstream, mock: MockUpstream
-) -> None:
-    if cli.missing:
-        pytest.skip(cli.missing)
-    answers(
-        mock,
-        {"chunks": half_an_answer(), "end": "stall", "headers": SSE_HEADERS},
-        reply(text("Again."), streamed=True),
-    )
-    with ClaudeProxy(cli, mock_process.url, settings=ONE_TRY) as proxy, sdk(proxy) as client:
-        answer = client.chat.completions.create(model=MODEL, messages=[QUESTION], stream=True)
-        assert next(iter(answer)).choices
-        before = proxy.cli_pids()
-        bridge = proxy.bridge_pid()
-        os.kill(bridge, signal.SIGKILL)
-        assert isinstance(ending(answer), openai.APIError)
-        until(lambda: not any(is_alive(pid) for pid in before), 10)
-        proxy.wait_until_warm()
-        assert proxy.bridge_pid() != bridge
-        assert len([*proxy.folder.glob("fastproxy-bridge-*/run-*")]) == 1
-        assert ask(client, MODEL, USER, stream=False).choices[0].message.content == "Again."
