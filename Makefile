@@ -64,6 +64,9 @@ test: $(READY) ## all tests that this machine can run
 fuzz: $(READY) ## ten thousand hostile requests and more (minutes)
 	FASTPROXY_FUZZ=long $(BIN)/pytest tests/fuzz -s --timeout 900
 
+chaos: $(READY) ## a minute of faults: many clients, failing providers, a Redis that dies
+	FASTPROXY_CHAOS=long $(BIN)/pytest tests/chaos --timeout 300
+
 docs: $(READY) ## write docs/api and docs/failure-modes.md anew
 	$(BIN)/python -m testkit.contract
 	$(BIN)/python -m testkit.failure_page
@@ -79,4 +82,4 @@ lock: $(READY) ## renew the lock files
 clean: ## remove what was made
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
 
-.PHONY: help setup run bridge format check test fuzz docs bench lock clean
+.PHONY: help setup run bridge format check test fuzz chaos docs bench lock clean

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 CONNECTIONS = 65_536
 """Granian's backpressure counts connections, idle ones too: load is shed by requests, in the pipeline."""
-GARBAGE_THRESHOLD = 20_000
+GARBAGE_THRESHOLD = 5_000
 """New objects that hold others until the collector looks at them: some dozen requests' worth."""
 DRAIN_GRACE_SECONDS = 2.0
 """What late streams get to say that they end."""
@@ -172,7 +172,7 @@ def _calm_garbage_collection() -> None:
     collector need not look at the first at all, nor at the second 700 objects at a time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD, 20, 50)
+    gc.set_threshold(GARBAGE_THRESHOLD, 10, 10)
 
 
 async def _drain(app: App, drain_seconds: float) -> None:

@@ -26,6 +26,7 @@ from fastproxy.types import Deployment, Headers, UpstreamRequest
 from fastproxy.upstream.demo import OFFLINE, DemoResponse, answer
 from fastproxy.upstream.pool import ClientPool, Lease
 
+LAST_RESORT_SECONDS = 1.0
 _IDLE_CONNECTION = timedelta(seconds=60)
 """Shorter than the keep-alive of the providers' front ends, so that we rarely meet a closed connection."""
 
@@ -106,6 +107,8 @@ class UpstreamClient:
         try:
             builder = lease.client.request(request.method, request.url)
             builder = builder.headers([*request.headers, *more_headers]).body_bytes(request.body)
+            # ours is shorter: this one ends what was given up and could not be shut down
+            builder = builder.timeout(timedelta(seconds=deployment.timeouts.total + LAST_RESORT_SECONDS))
             if stream:
                 builder = builder.streamed_read_buffer_limit(0)
             built = builder.build_streamed()

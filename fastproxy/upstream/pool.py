@@ -17,7 +17,7 @@ from pyreqwest.client import Client
 
 from fastproxy.upstream import sockets
 
-MAX_EXCLUSIVE = 64
+MAX_EXCLUSIVE = 32
 _LOOK_AGAIN_SECONDS = (0.05, 0.2, 0.5, 1.0)
 """A connection that is only being made has no socket yet: it is looked for again for a while."""
 
