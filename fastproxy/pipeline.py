@@ -23,7 +23,7 @@ from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Exchange, Policy, forwarded, reply_headers, time_limit
 from fastproxy.http import HttpRequest, Reply, StreamReply
 from fastproxy.observability.record import RequestRecord
-from fastproxy.ports import Limiting, Remembering
+from fastproxy.ports import Limiting, Remembering, Reserved
 from fastproxy.resilience.attempts import Attempts
 from fastproxy.resilience.gate import Gate
 from fastproxy.routing import Router
@@ -70,7 +70,9 @@ class Pipeline:
             surface = for_cursor(surface)
         task = self._begin()
         try:
-            caller = await self._admit(http, record)
+            caller = self._admit(http, record)
+            if not record.admitted:
+                await self._wait_for_a_place(record)
             exchange = await self._prepare(http, surface, record, caller)
             if exchange.request.stream:
                 answer = StreamedAnswer(exchange, self._attempts, self._continuity.keep, self._leave)
@@ -99,11 +101,14 @@ class Pipeline:
         record = RequestRecord(http.id, http.method, http.path, bytes_in=len(http.body))
         task = self._begin()
         try:
-            caller = await self._admit(http, record)
+            caller = self._admit(http, record)
+            if not record.admitted:
+                await self._wait_for_a_place(record)
             body = await load_json(http)
             record.asked_model = asked_model(body)
             route = allowed(caller, self._router.resolve(record.asked_model))
-            await self._reserve(caller, http, record, None)
+            if self._limits is not None:
+                _note(record, await self._limits.reserve(caller, http, None))
             reply = await answer(http, body, route, record)
             record.status, record.bytes_out, record.answered = 200, len(reply.body), time.monotonic()
         except BaseException as error:
@@ -139,7 +144,8 @@ class Pipeline:
             request = replace(request, model=route.model)
         if route.effort:
             request = _with_effort(request, route.effort)
-        await self._reserve(caller, http, record, request.max_output_tokens())
+        if self._limits is not None:
+            _note(record, await self._limits.reserve(caller, http, request.max_output_tokens()))
         if self._continuity.needs_restore(request):
             request = await self._continuity.restore(request, caller)
         return Exchange(surface, http, body, request, route, caller, record, self._policy, forwarded(http))
@@ -151,32 +157,27 @@ class Pipeline:
         self._whole.add(task)
         return task
 
-    async def _admit(self, http: HttpRequest, record: RequestRecord) -> Caller:
-        """Who asks, once there is a place. Who has no key takes none, and waits for none."""
+    def _admit(self, http: HttpRequest, record: RequestRecord) -> Caller:
+        """Who asks; it has a place now where one is free. Who has no key takes none, and waits for none."""
         if self.draining:
             raise _draining("The proxy is shutting down.")
         caller = self._authenticator.identify(http.headers, http.address)
         record.caller, record.auth_seconds = caller.name, time.monotonic() - record.started
         record.time_limit = time_limit(http.headers)
-        policy = self._policy
-        if not self.gate.try_enter():
-            patience = min(policy.queue_seconds, record.time_limit or policy.queue_seconds)
-            if not await self.gate.enter(patience):
-                raise ProxyError(
-                    ErrorKind.QUEUE_FULL,
-                    f"{policy.max_in_flight} requests are being answered already (server.max_in_flight), and "
-                    "there was no place for one more.",
-                    retry_after=1,
-                )
-        record.admitted = True
+        record.admitted = self.gate.try_enter()
         return caller
 
-    async def _reserve(
-        self, caller: Caller, http: HttpRequest, record: RequestRecord, max_output_tokens: int | None
-    ) -> None:
-        if self._limits is not None:
-            reserved = await self._limits.reserve(caller, http, max_output_tokens)
-            record.limit_headers, record.settle = reserved.headers, reserved.settle
+    async def _wait_for_a_place(self, record: RequestRecord) -> None:
+        policy = self._policy
+        patience = min(policy.queue_seconds, record.time_limit or policy.queue_seconds)
+        if not await self.gate.enter(patience):
+            raise ProxyError(
+                ErrorKind.QUEUE_FULL,
+                f"{policy.max_in_flight} requests are being answered already (server.max_in_flight), and "
+                "there was no place for one more.",
+                retry_after=1,
+            )
+        record.admitted = True
 
     async def drain(self, seconds: float, grace_seconds: float) -> None:
         """Takes nothing new, waits until all answers have ended, and ends the late ones with an error."""
@@ -225,6 +226,10 @@ class Pipeline:
         elif error is not None:
             record.error_code, record.status = ErrorKind.INTERNAL.value.code, record.status or 500
         self._observe(record)
+
+
+def _note(record: RequestRecord, reserved: Reserved) -> None:
+    record.limit_headers, record.settle = reserved.headers, reserved.settle
 
 
 def _draining(message: str) -> ProxyError:

@@ -124,7 +124,7 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
     if record.failed_attempts:
         fields["failed_attempts"] = [f"{provider} {code}" for provider, code in record.failed_attempts]
     if record.skipped:
-        fields["skipped"] = record.skipped
+        fields["skipped"] = list(record.skipped)
     if record.dropped:
         fields["dropped"] = list(record.dropped)
     if record.client_gone:

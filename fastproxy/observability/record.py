@@ -48,9 +48,9 @@ class RequestRecord:
     bytes_out: int = 0
     client_gone: bool = False
     dropped: tuple[str, ...] = ()
-    failed_attempts: list[tuple[str, str]] = field(default_factory=list)
+    failed_attempts: tuple[tuple[str, str], ...] = ()
     """(provider, error code) of every attempt that failed, in their order."""
-    skipped: list[str] = field(default_factory=list)
+    skipped: tuple[str, ...] = ()
     """The fallbacks that were not asked, and why."""
     admitted: bool = False
     """It holds one of the places of `server.max_in_flight`."""
@@ -79,7 +79,11 @@ class RequestRecord:
 
     def attempt_failed(self, deployment: Deployment, error: ProxyError) -> None:
         """One attempt failed; the request may yet be answered."""
-        self.failed_attempts.append((deployment.provider, error.code))
+        self.failed_attempts = (*self.failed_attempts, (deployment.provider, error.code))
+
+    def skip(self, deployment: Deployment, reason: str) -> None:
+        """This deployment is not asked."""
+        self.skipped = (*self.skipped, f"{deployment.provider}: {reason}")
 
     def failed(self, error: ProxyError) -> None:
         """The request ends, or its stream broke, with this error."""

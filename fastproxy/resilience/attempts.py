@@ -113,7 +113,7 @@ class Attempts:
             if failure is None:
                 record.on_deployment(deployment)
             elif reason := self._unable(deployment, request):
-                record.skipped.append(f"{deployment.provider}: {reason}")
+                record.skip(deployment, reason)
                 continue
             attempt = _Attempt(self, call, deployment)
             try:
@@ -121,7 +121,7 @@ class Attempts:
             except _UnfitError as unfit:
                 if failure is None:
                     raise unfit.error from None
-                record.skipped.append(f"{deployment.provider}: {unfit.error.message}")
+                record.skip(deployment, unfit.error.message)
             except UpstreamError as error:
                 failure = error
                 error.provider = deployment.provider
@@ -133,7 +133,7 @@ class Attempts:
         raise failure
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class _Call:
     """What all attempts at one request have in common."""
 
@@ -165,18 +165,22 @@ class _Attempt:
 
     async def until_answered(self, request: ChatRequest, open_response: Open[Result]) -> Result:
         """What `open_response` makes of the answer. Raises the last error."""
-        call, retries = self._call, 0
+        call, deployment, turns = self._call, self._deployment, self._attempts.turns
+        retries = 0
         while True:
-            watchdog = Watchdog(
-                self._deployment,
-                stream=request.stream,
-                began=call.began,
-                client_seconds=call.client_seconds,
-            )
+            watchdog = Watchdog(deployment, request.stream, call.began, call.client_seconds)
+            turn: Turn | None = None
             try:
-                return await self._once(request, open_response, watchdog)
-            except UpstreamError as error:
-                call.record.attempt_failed(self._deployment, error)
+                with watchdog:
+                    gate = await turns.enter(deployment) if deployment.care.max_concurrency else None
+                    turn = turns.take(deployment, watchdog, gate)
+                    result = await self._answer(request, open_response, turn)
+            except BaseException as error:
+                if turn is not None:
+                    turn.end(error)
+                if not isinstance(error, UpstreamError):
+                    raise
+                call.record.attempt_failed(deployment, error)
                 repaired = self._repaired(request, error)
                 if repaired is not None:
                     request = repaired
@@ -184,6 +188,10 @@ class _Attempt:
                 delay = self._pause(error, retries)
                 if delay is None or delay >= watchdog.seconds_left:
                     raise
+            else:
+                if not request.stream:
+                    turn.end()
+                return result
             retries += 1
             call.record.waited_seconds += delay
             await asyncio.sleep(delay)
@@ -201,20 +209,6 @@ class _Attempt:
             return None
         return self._attempts.backoff.delay(retries, error.retry_after)
 
-    async def _once(self, request: ChatRequest, open_response: Open[Result], watchdog: Watchdog) -> Result:
-        turn: Turn | None = None
-        try:
-            with watchdog:
-                turn = await self._attempts.turns.take(self._deployment, watchdog)
-                result = await self._answer(request, open_response, turn)
-        except BaseException as error:
-            if turn is not None:
-                turn.end(error)
-            raise
-        if not request.stream:
-            turn.end()
-        return result
-
     async def _answer(self, request: ChatRequest, open_response: Open[Result], turn: Turn) -> Result:
         record, deployment = self._call.record, self._deployment
         headers = self._call.headers
@@ -225,7 +219,8 @@ class _Attempt:
             headers = (*headers, (name, str(max(0, int(turn.watchdog.seconds_left * 1000)))))
         sent = self._sent = self._build(request, deployment)
         self._target = deployment
-        record.on_deployment(deployment)
+        if record.attempts:  # who was to be asked first is noted already
+            record.on_deployment(deployment)
         record.attempts += 1
         began = time.monotonic()
         try:

@@ -41,7 +41,6 @@ class Watchdog:
     def __init__(
         self,
         deployment: Deployment,
-        *,
         stream: bool,
         began: float | None = None,
         client_seconds: float | None = None,

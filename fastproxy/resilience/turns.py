@@ -54,24 +54,13 @@ class Turns:
         self.breakers = breakers or Breakers()
         self._gates: dict[str, Gate] = {}
 
-    async def take(self, deployment: Deployment, watchdog: Watchdog) -> Turn:
-        """A turn, when there is one. Raises UpstreamError `circuit_open` or `queue_full`.
+    async def enter(self, deployment: Deployment) -> Gate:
+        """A place among the provider's concurrent requests, which the turn gives back.
 
-        To be called inside the watchdog: a request does not wait past its deadline.
+        Raises UpstreamError `queue_full`, or `circuit_open` at once where waiting would be in vain. To be
+        called inside the watchdog: a request does not wait past its deadline.
         """
-        gate = None
-        if deployment.care.max_concurrency:
-            self.breakers.check(deployment)
-            gate = await self._enter(deployment)
-        try:
-            is_probe = self.breakers.begin(deployment)
-        except UpstreamError:
-            if gate is not None:
-                gate.leave()
-            raise
-        return Turn(deployment, watchdog, self.breakers, gate, is_probe)
-
-    async def _enter(self, deployment: Deployment) -> Gate:
+        self.breakers.check(deployment)
         care = deployment.care
         gate = self._gates.get(deployment.provider)
         if gate is None:
@@ -84,6 +73,16 @@ class Turns:
                 retry_after=1,
             )
         return gate
+
+    def take(self, deployment: Deployment, watchdog: Watchdog, gate: Gate | None = None) -> Turn:
+        """A turn now; `gate` is where it has its place. Raises UpstreamError `circuit_open`."""
+        try:
+            is_probe = self.breakers.begin(deployment)
+        except UpstreamError:
+            if gate is not None:
+                gate.leave()
+            raise
+        return Turn(deployment, watchdog, self.breakers, gate, is_probe)
 
     def load(self) -> Mapping[str, Gate]:
         """The gates of the providers that have one."""

@@ -255,7 +255,7 @@ async def test_what_may_pass_is_tried_again_at_the_same_deployment_after_longer_
     tried = Try(failure, failure, FakeResponse(b"hello"), backoff=Backoff(lambda: 1.0))
     assert (await tried.run(PATIENT, TWO))[0] == "one"
     assert (tried.asked, now()) == (["one"] * 3, 0.75)
-    assert tried.record.failed_attempts == [("one", failure.code)] * 2
+    assert tried.record.failed_attempts == (("one", failure.code),) * 2
 
 
 @fast
@@ -330,7 +330,7 @@ async def test_a_fallback_that_cannot_do_it_is_skipped_and_the_reason_told() -> 
     three = replace(TWO, provider="three")
     tried = Try(BUSY, FakeResponse(b"hello"), unable=takes_no_tools)
     assert (await tried.run(ONE, TWO, three))[0] == "three"
-    assert tried.record.skipped == ["two: m2 takes no tools"]
+    assert tried.record.skipped == ("two: m2 takes no tools",)
     failed = Try(UpstreamError(ErrorKind.OVERLOADED, "too busy"), unable=takes_no_tools)
     assert (await failed.fails(ONE, TWO)).message == "too busy Not asked: two: m2 takes no tools"
 
@@ -345,7 +345,7 @@ async def test_a_fallback_to_which_the_request_cannot_be_said_is_skipped() -> No
     tried = Try(UpstreamError(ErrorKind.OVERLOADED, "too busy"), provider=picky)
     error = await tried.fails(ONE, TWO)
     assert error.kind is ErrorKind.OVERLOADED
-    assert (tried.record.skipped, tried.record.provider) == (["two: no images"], "one")
+    assert (tried.record.skipped, tried.record.provider) == (("two: no images",), "one")
     asked_for = Try(provider=picky)
     assert (await asked_for.fails(TWO)).message == "no images"
 
