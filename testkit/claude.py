@@ -68,15 +68,19 @@ class ClaudeProxy(FastproxyProcess):
         """`config` are tables of one's own, put first; `settings` are lines of the provider's table."""
         self.folder = Path(tempfile.mkdtemp(prefix="claude-proxy-"))
         table = _TABLE.format(file=cli.file, pool_size=pool_size) + settings
-        super().__init__(
-            f"{config}\n[providers.anthropic]\nenabled = false\n{table}",
-            {
-                "FASTPROXY_PROVIDERS__CLAUDE__ENABLED": "true",
-                "TMPDIR": str(self.folder),
-                "ANTHROPIC_BASE_URL": upstream,
-                "ANTHROPIC_API_KEY": KEY,
-            },
-        )
+        try:
+            super().__init__(
+                f"{config}\n[providers.anthropic]\nenabled = false\n{table}",
+                {
+                    "FASTPROXY_PROVIDERS__CLAUDE__ENABLED": "true",
+                    "TMPDIR": str(self.folder),
+                    "ANTHROPIC_BASE_URL": upstream,
+                    "ANTHROPIC_API_KEY": KEY,
+                },
+            )
+        except BaseException:
+            shutil.rmtree(self.folder)
+            raise
         self.pool_size = pool_size
         try:
             self.wait_until_warm()
