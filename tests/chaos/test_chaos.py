@@ -26,6 +26,8 @@ WARM_UP_SECONDS = 12
 """Until every provider has the HTTP clients that this many callers take."""
 CLIENTS = 200
 LONGEST_SECONDS = 15.0
+IDLE_TASKS = 10
+"""The server's own, the questions about health, and those of discovery."""
 MiB = 1024 * 1024
 PROVIDERS = ("red", "green", "blue")
 
@@ -45,6 +47,7 @@ first_token_timeout = 0.5
 idle_timeout = 0.5
 total_timeout = 5
 max_retries = 1
+max_concurrency = 80
 breaker_failure_threshold = 5
 breaker_recovery_seconds = 0.3
 """
@@ -148,14 +151,16 @@ async def redis_dies(redis: RedisServer | None, seconds: float) -> None:
 
 
 async def idle(proxy: FastproxyProcess) -> None:
-    """Returns when nothing is in flight any more; an AssertionError where something stays."""
+    """Returns when no request, place or task is left; an AssertionError where something stays."""
     async with httpx.AsyncClient(trust_env=False) as client:
         for _ in range(200):
             state = (await client.get(f"{proxy.url}/health")).json()
-            if state["in_flight"] == 0:
+            gates = [state, *(state["providers"][name] for name in PROVIDERS)]
+            left = sum(gate.get("in_flight", 0) + gate.get("waiting", 0) for gate in gates)
+            if not left and state["tasks"] <= IDLE_TASKS:
                 return
             await asyncio.sleep(0.05)
-    raise AssertionError(f"still in flight: {state}")
+    raise AssertionError(f"something is left: {state}")
 
 
 @pytest.mark.slow
