@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from fastproxy.errors import ErrorKind, UpstreamError
-from fastproxy.resilience.deadline import Watchdog
+from fastproxy.errors import ErrorKind, ProxyError, UpstreamError
+from fastproxy.resilience.deadline import CANCEL_AGAIN_SECONDS, Watchdog
 from fastproxy.types import Deployment, Timeouts
 from tests.fastclock import fast, now
 
@@ -181,3 +181,44 @@ async def test_an_expiry_that_the_guarded_code_turns_into_an_error_is_still_a_ti
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+class Deaf(asyncio.Future[None]):
+    """Says yes to a cancellation and drops it, as many times as it is told, like an extension's future."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def cancel(self, msg: object = None) -> bool:
+        self.times -= 1
+        return True if self.times >= 0 else super().cancel(msg)
+
+
+@pytest.mark.parametrize("times", [1, 5])
+@fast
+async def test_a_cancellation_that_is_dropped_is_sent_again(times: int) -> None:
+    with pytest.raises(UpstreamError) as caught, Watchdog(PLACE, stream=True):
+        await Deaf(times)
+    assert caught.value.kind is ErrorKind.FIRST_TOKEN_TIMEOUT
+    assert now() == pytest.approx(60 + times * CANCEL_AGAIN_SECONDS)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@fast
+async def test_the_total_time_runs_from_the_first_attempt() -> None:
+    await asyncio.sleep(500)
+    error = await expiry(Watchdog(PLACE, stream=False, began=100))
+    assert (error.kind, error.retryable, now()) == (ErrorKind.TOTAL_TIMEOUT, False, 1900)
+
+
+@fast
+async def test_a_client_may_shorten_it_and_that_is_no_fault_of_the_providers() -> None:
+    watchdog = Watchdog(PLACE, stream=False, client_seconds=3)
+    with pytest.raises(ProxyError) as caught, watchdog:
+        await asyncio.sleep(10_000)
+    assert (type(caught.value), caught.value.kind, now()) == (ProxyError, ErrorKind.TOTAL_TIMEOUT, 3)
+    error = await expiry(Watchdog(PLACE, stream=False, began=now(), client_seconds=9_000))
+    assert (error.kind, now()) == (ErrorKind.TOTAL_TIMEOUT, 1803)
