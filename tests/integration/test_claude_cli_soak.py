@@ -18,6 +18,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 AT_ONCE = 4
 MIB = 2**20
 
+IDLE_CONNECTIONS = 8
+"""The clients of a provider that were needed at once keep their connections a while: a leak of one for each of
+the 200 requests, or of the 20 cancelled ones, is far more."""
+
 
 @pytest.mark.parametrize(
     ("cli", "requests", "cancelled"),
@@ -48,7 +52,7 @@ def test_no_process_no_file_no_growth(
         until(lambda: len(files(proxy, "p*")) == idle)
         assert len(files(proxy, "pids/*")) == idle
         for name, kept in before.items():
-            assert after[name]["files"] <= kept["files"] + 4, name
+            assert after[name]["files"] <= kept["files"] + IDLE_CONNECTIONS, name
             assert after[name]["memory"] <= kept["memory"] + 40 * MIB, name
         folder = proxy.folder
         running = proxy.processes()
