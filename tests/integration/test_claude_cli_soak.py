@@ -17,10 +17,9 @@ from tests.integration.anthropic_upstream import sent, stream, text
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 AT_ONCE = 4
 MIB = 2**20
-
 IDLE_CONNECTIONS = 8
-"""The clients of a provider that were needed at once keep their connections a while: a leak of one for each of
-the 200 requests, or of the 20 cancelled ones, is far more."""
+"""A provider keeps the connections of the clients that it needed at once for a while: a leak of one for each
+of the 200 requests, or of the 20 cancelled ones, is far more."""
 
 
 @pytest.mark.parametrize(
