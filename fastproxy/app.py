@@ -1,29 +1,18 @@
-"""Builds every object once from the settings, and registers the routes on a Robyn app."""
+"""Builds every object once from the settings; the only place where they meet."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from fastproxy import __version__
-from fastproxy.api import (
-    azure,
-    chat,
-    completions,
-    docs,
-    embeddings,
-    health,
-    messages,
-    metrics,
-    models,
-    responses,
-)
-from fastproxy.asgi import RobynAsgi, create_robyn, registered
+from fastproxy.api import messages
+from fastproxy.asgi import RobynAsgi
 from fastproxy.auth import Authenticator
 from fastproxy.catalogue import Catalogue
-from fastproxy.config import Settings
+from fastproxy.config import ServerSettings, Settings
 from fastproxy.continuity import Continuity, open_store
 from fastproxy.cursor import is_cursor, shown
 from fastproxy.errors import ErrorKind, ProxyError
@@ -38,6 +27,7 @@ from fastproxy.providers import PROVIDERS
 from fastproxy.resilience.attempts import Attempts
 from fastproxy.resilience.breaker import Breakers, State
 from fastproxy.resilience.turns import Turns
+from fastproxy.routes import robyn_app
 from fastproxy.routing import Router
 from fastproxy.types import Deployment
 from fastproxy.upstream.client import UpstreamClient
@@ -55,20 +45,13 @@ class App:
     def __init__(
         self, settings: Settings, off_reasons: Mapping[str, str], *, multiprocess: bool = False
     ) -> None:
-        server = settings.server
+        self.settings, server = settings, settings.server
         self._log = structlog.get_logger()
         self._error_profile = server.error_profile
         self.metrics = Metrics(multiprocess_mode=multiprocess)
         self.journal = Journal(self.metrics.observe, request_writer(server.log_level, server.log_format))
         self.authenticator = Authenticator(settings.auth.keys, insecure=settings.auth.insecure)
-        self.router = Router(
-            provider_entries(settings, off_reasons),
-            rules=route_rules(settings),
-            chain=settings.fallback.chain,
-            aliases=settings.aliases,
-            default_model=server.default_model,
-            neutral_names=server.neutral_names,
-        )
+        self.router = _router(settings, off_reasons)
         self.upstream = UpstreamClient(user_agent=f"fastproxy/{__version__}")
         self.credentials = Credentials(google_credentials(settings, off_reasons))
         store = open_store(settings.continuity.storage, settings.continuity.ttl_seconds)
@@ -85,71 +68,12 @@ class App:
             self.authenticator,
             self.router,
             self.continuity,
-            Attempts(
-                PROVIDERS,
-                self.upstream,
-                self.credentials,
-                turns=turns,
-                unable=self.catalogue.unable,
-            ),
+            Attempts(PROVIDERS, self.upstream, self.credentials, turns=turns, unable=self.catalogue.unable),
             self.journal.add,
-            Policy(
-                server.on_unsupported,
-                server.heartbeat_seconds,
-                server.max_in_flight,
-                server.queue_seconds,
-                server.error_profile,
-            ),
+            _policy(settings.server),
             self.limits,
         )
-        self.asgi = RobynAsgi(
-            self._routes(settings), on_error=self._on_error, max_body_bytes=server.max_body_bytes
-        )
-
-    def _routes(self, settings: Settings) -> Any:
-        app = create_robyn(__file__)
-        app.startup_handler(self.start)
-        app.shutdown_handler(self.aclose)
-        chat_handler = chat.handler(self.pipeline)
-        for path in chat.PATHS:
-            app.add_route("POST", path, chat_handler)
-        azure_handler = azure.handler(self.pipeline)
-        for path in azure.PATHS:
-            app.add_route("POST", path, azure_handler)
-        messages_handler, count_handler = messages.handlers(self.pipeline)
-        for path in messages.PATHS:
-            app.add_route("POST", path, messages_handler)
-            app.add_route("POST", f"{path}/count_tokens", count_handler)
-        embeddings_handler = embeddings.handler(self.pipeline)
-        for path in embeddings.PATHS:
-            app.add_route("POST", path, embeddings_handler)
-        completions_handler = completions.handler(self.pipeline)
-        for path in completions.PATHS:
-            app.add_route("POST", path, completions_handler)
-        responses_handler = responses.handler(self.pipeline)
-        stored_response_handler = responses.stored_handler(self.authenticator)
-        for path in responses.PATHS:
-            app.add_route("POST", path, responses_handler)
-            app.add_route("GET", f"{path}/*id", stored_response_handler)
-            app.add_route("DELETE", f"{path}/*id", stored_response_handler)
-        for base in models.BASES:
-            app.add_route("GET", base, models.list_handler(self.authenticator, self.catalogue))
-            app.add_route("GET", f"{base}/*model", models.one_handler(self.authenticator, self.catalogue))
-        app.add_route("GET", "/health", health.health_handler(self.pipeline, self.catalogue.providers))
-        for path in ("/health/live", *health.GREETINGS):
-            app.add_route("GET", path, health.live)
-        app.add_route("GET", "/health/ready", health.ready_handler(self.pipeline))
-        app.add_route(
-            "GET",
-            "/metrics",
-            metrics.handler(self._render_metrics, self.authenticator, is_open=settings.server.metrics_open),
-        )
-        routes: list[tuple[str, str]] = []
-        openapi, page = docs.handlers(routes)
-        app.add_route("GET", "/openapi.json", openapi)
-        app.add_route("GET", "/docs", page)
-        routes += registered(app)
-        return app
+        self.asgi = RobynAsgi(robyn_app(self), on_error=self._on_error, max_body_bytes=server.max_body_bytes)
 
     async def start(self) -> None:
         """Begins the background work; nothing is waited for."""
@@ -172,7 +96,8 @@ class App:
         tell(f"circuit {name}", provider=deployment.provider, model=deployment.model[:MAX_NAME])
         self.metrics.circuit(deployment.provider, deployment.model, state.value)
 
-    def _render_metrics(self) -> bytes:
+    def render_metrics(self) -> bytes:
+        """The metrics of all workers, this one's up to date."""
         self.journal.flush()
         self.metrics.in_flight.set(self.pipeline.in_flight)
         return self.metrics.render()
@@ -195,6 +120,27 @@ class App:
             headers[surface.id_header] = request.id
         body = surface.render_error(error, request.id)
         return Reply(body, status=error.status, headers=tuple(headers.items()))
+
+
+def _router(settings: Settings, off_reasons: Mapping[str, str]) -> Router:
+    return Router(
+        provider_entries(settings, off_reasons),
+        rules=route_rules(settings),
+        chain=settings.fallback.chain,
+        aliases=settings.aliases,
+        default_model=settings.server.default_model,
+        neutral_names=settings.server.neutral_names,
+    )
+
+
+def _policy(server: ServerSettings) -> Policy:
+    return Policy(
+        server.on_unsupported,
+        server.heartbeat_seconds,
+        server.max_in_flight,
+        server.queue_seconds,
+        server.error_profile,
+    )
 
 
 def _limiter(settings: Settings) -> Limiter:

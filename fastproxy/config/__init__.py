@@ -4,7 +4,7 @@ from fastproxy.config.bridge import BridgeLaunch, bridge_launch
 from fastproxy.config.detection import off_reasons
 from fastproxy.config.loading import ConfigError, load
 from fastproxy.config.providers import ProviderSettings
-from fastproxy.config.settings import ApiKey, RouteSettings, Settings
+from fastproxy.config.settings import ApiKey, RouteSettings, ServerSettings, Settings
 
 __all__ = [
     "ApiKey",
@@ -12,6 +12,7 @@ __all__ = [
     "ConfigError",
     "ProviderSettings",
     "RouteSettings",
+    "ServerSettings",
     "Settings",
     "bridge_launch",
     "load",
