@@ -17,21 +17,29 @@ class ProviderSettings(Section):
     """What every provider has. Names of kinds are the rows of the provider table."""
 
     kind: str
+    """Which kind of provider this is; needed only in a table with a name of your own."""
     enabled: bool | None = None
     """True or False decides; unset: on where it is configured or its credential is found."""
     prefix: str = ""
+    """Model names that begin so are this provider's. Empty: `NAME/model` alone leads to it."""
     models: StrList = []
     """Names at the provider, listed at /v1/models beside what discovery finds."""
     connect_timeout: Seconds = 5.0
+    """Seconds to connect, TLS included."""
     first_token_timeout: Seconds = 60.0
+    """Seconds to the first content of a stream."""
     idle_timeout: Seconds = 60.0
+    """Seconds of silence in the middle of a stream."""
     total_timeout: Seconds = 1800.0
+    """Seconds for a whole answer, retries and fallbacks included."""
     max_concurrency: Annotated[int, Field(ge=0)] = 0
     """Requests at a time; 0: any number. Beyond it they wait up to server.queue_seconds."""
     max_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often an attempt that failed is repeated at the same model."""
     breaker_failure_threshold: Annotated[int, Field(ge=0)] = 5
     """Consecutive faults that open the circuit; 0: off."""
     breaker_recovery_seconds: Seconds = 30.0
+    """How long an open circuit refuses before one request may try."""
 
     @property
     def timeouts(self) -> Timeouts:
@@ -62,7 +70,9 @@ class OpenAISettings(ProviderSettings):
 
     kind: Literal["openai"] = "openai"
     api_key: Secret = SecretStr("")
+    """The key for the server; empty: none is sent."""
     base_url: BaseUrl = ""
+    """The server's address, up to and with `/v1`. Required."""
 
 
 class DeepSeekSettings(ProviderSettings):
@@ -72,7 +82,9 @@ class DeepSeekSettings(ProviderSettings):
     prefix: str = "deepseek-"
     models: StrList = ["deepseek-v4-flash", "deepseek-v4-pro", "deepseek-chat", "deepseek-reasoner"]
     api_key: Secret = SecretStr("env:DEEPSEEK_API_KEY")
+    """DeepSeek's API key."""
     base_url: BaseUrl = "https://api.deepseek.com"
+    """Where its API is."""
 
 
 class OllamaSettings(ProviderSettings):
@@ -81,10 +93,15 @@ class OllamaSettings(ProviderSettings):
     kind: Literal["ollama"] = "ollama"
     prefix: str = "ollama-"
     base_url: BaseUrl = "http://127.0.0.1:11434"
+    """Where Ollama listens."""
     api_key: Secret = SecretStr("")
+    """For an Ollama behind a proxy that wants a key; empty: none is sent."""
     num_ctx: Annotated[int, Field(ge=256)] = 32_768
+    """Tokens of context that each request asks for: Ollama's own default cuts long prompts silently."""
     num_ctx_by_model: dict[str, Annotated[int, Field(ge=256)]] = {}
+    """The same for single models, by Ollama's names."""
     keep_alive: str = "5m"
+    """How long a model stays in memory after an answer; `-1`: for ever."""
     first_token_timeout: Seconds = 300.0
 
 
@@ -95,13 +112,21 @@ class VertexSettings(ProviderSettings):
     prefix: str = "gemini-"
     models: StrList = ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-3-pro-preview"]
     project: Resolved = "env:GOOGLE_CLOUD_PROJECT"
+    """The Google Cloud project; empty: the credential's own."""
     location: str = "global"
+    """The location that serves: `global`, `us`, `eu`, or a region such as `europe-west1`."""
     credentials_file: Resolved = "env:GOOGLE_APPLICATION_CREDENTIALS"
+    """A credentials file of any kind that Google makes; empty: application default credentials."""
     metadata_host: Resolved = "env:GCE_METADATA_HOST"
+    """Another address of the metadata server; empty: Google's."""
     api_key: Secret = SecretStr("")
+    """Express mode: an API key instead of a project and its credentials."""
     base_url: BaseUrl = ""
+    """Another address than Google's for the location."""
     api_version: str = "v1beta1"
+    """The version in the path of Google's API."""
     safety_settings: list[dict[str, str]] = []
+    """`{category, threshold}` for each request that has none of its own; empty: Google's defaults."""
 
 
 class AnthropicSettings(ProviderSettings):
@@ -111,7 +136,9 @@ class AnthropicSettings(ProviderSettings):
     prefix: str = "claude-"
     models: StrList = ["claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5", "claude-3-5-sonnet-latest"]
     api_key: Secret = SecretStr("env:ANTHROPIC_API_KEY")
+    """Anthropic's API key."""
     base_url: BaseUrl = "https://api.anthropic.com"
+    """Where its API is, without `/v1`."""
 
 
 class ClaudeSettings(ProviderSettings):
@@ -125,8 +152,11 @@ class ClaudeSettings(ProviderSettings):
     bridge_secret: Secret = SecretStr("")
     """The shared secret of that bridge (its FASTPROXY_BRIDGE_SECRET); our own gets one at each start."""
     claude_bin: str = ""
+    """The CLI's path; empty: `claude` on PATH, in `~/.local/bin` or `~/.claude/local`."""
     pool_size: Annotated[int, Field(ge=0, le=64)] = 2
+    """CLI processes that are started ahead, for each model in use; about 100 MB each."""
     max_processes: Annotated[int, Field(ge=1, le=256)] = 8
+    """CLI processes at a time, busy and spare together."""
     first_token_timeout: Seconds = 120.0
 
 

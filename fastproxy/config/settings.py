@@ -22,27 +22,42 @@ class ServerSettings(Section):
     """[server]: where we listen, and how we behave."""
 
     host: str = "127.0.0.1"
+    """The address to listen on. Any but loopback needs keys; 0.0.0.0 means all of this machine's."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 4000
+    """The port to listen on; 0: any free one, which the start prints."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes that answer. More than one needs a continuity storage, and limits, that they share."""
     max_in_flight: Annotated[int, Field(ge=1)] = 2048
+    """Requests that one worker answers at a time; further ones wait, then get 503 `queue_full`."""
     queue_seconds: Annotated[float, Field(ge=0, le=600)] = 5.0
     """How long a request waits for its turn, here (max_in_flight) and at a provider (max_concurrency)."""
     trusted_proxies: StrList = []
     """Addresses or networks of proxies before us, whose X-Forwarded-For is believed."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
+    """The largest request body, as sent and as decompressed; a larger one gets 413."""
     drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    """How long running answers may go on after SIGTERM; then they end with an error."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe lines that are logged; each request is one line at `info`."""
     log_format: Literal["auto", "json", "text"] = "auto"
+    """`auto`: text on a terminal, JSON lines elsewhere."""
     metrics_open: bool = False
+    """Whether `/metrics` answers without a key."""
     heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """How long a stream waits for its first content until a sign of life goes out, and between two."""
     default_model: str = ""
+    """The model of requests that name none; empty: they get 400."""
     neutral_names: bool = True
     """Every model has a name that gives no maker away as well (gm-…, cl-…, ds-…, ol-…)."""
     on_unsupported: Literal["warn", "drop", "reject"] = "warn"
+    """What happens to parameters that a provider has no equivalent for: left out and named in
+    `x-fastproxy-warning`, left out silently, or refused with 400."""
     error_profile: Literal["openai", "cursor"] = "openai"
     """cursor: all clients are told of faults as Cursor must be, by a 400; Cursor itself always is."""
     tls_certificate: str = ""
+    """A PEM file with the certificate chain; with it the proxy speaks HTTPS."""
     tls_key: str = ""
+    """The PEM file with its private key."""
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -59,8 +74,11 @@ class ApiKey(Section):
     """One key that clients may use: its text or its SHA-256, and what it may do."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
+    """What logs and metrics call whoever uses this key."""
     key: Secret = SecretStr("")
+    """Its text, best as `env:NAME` or `file:/path`."""
     sha256: str = ""
+    """Instead of `key`: the SHA-256 of its text, 64 hexadecimal digits."""
     models: StrList = []
     requests_per_minute: Count | None = None
     """This key's own limits; unset: those of [limits]; 0: none."""
@@ -84,24 +102,31 @@ class AuthSettings(Section):
     """[auth]: who may call. No keys: open on loopback only."""
 
     keys: list[ApiKey] = []
+    """The keys that clients may use. None: open, but to this machine's own programs only."""
     insecure: bool = False
+    """Open to everybody, on any address, without a key. Not for networks that you do not own."""
 
 
 class ContinuitySettings(Section):
     """[continuity]: where we keep what providers must get back and clients throw away."""
 
     storage: str = "memory://"
+    """`memory://`, `sqlite:///absolute/path`, or `redis://host:6379` (`rediss://` for TLS)."""
     ttl_seconds: Annotated[float, Field(ge=60)] = 86_400.0
+    """How many seconds it is kept."""
 
 
 class LimitsSettings(Section):
     """[limits]: what each key, and each client address where there is no key, may ask for."""
 
     storage: Resolved = "memory://"
+    """`memory://`, or `redis://host:6379` (`rediss://` for TLS) for limits that processes share."""
     on_failure: Literal["open", "closed"] = "open"
     """What happens while the storage is away: requests pass, or are refused."""
     requests_per_minute: Count = 0
+    """Requests a minute for each; 0: any number."""
     tokens_per_minute: Count = 0
+    """Tokens a minute for each, of prompts and answers together; 0: any number."""
 
     @field_validator("storage")
     @classmethod
@@ -115,7 +140,9 @@ class RouteSettings(Section):
     """[[routes]]: a pattern of model names that goes to a provider of your choice."""
 
     match: Annotated[str, Field(min_length=1)]
+    """The pattern, with `*` and `?`; the first entry that matches counts."""
     provider: Annotated[str, Field(min_length=1)]
+    """The name of a provider's table."""
     fallback: StrList | None = None
     """Models that answer where this one cannot, in this order; unset: those of [fallback]."""
 
@@ -124,6 +151,8 @@ class FallbackSettings(Section):
     """[fallback]: the models that answer for every route without a list of its own."""
 
     chain: StrList = []
+    """Models, best first; a model of the chain is followed by those after it. Empty: no prompt goes anywhere
+    but where it was asked to."""
 
 
 class Settings(Section):
