@@ -80,9 +80,11 @@ class ApiKey(Section):
     sha256: str = ""
     """Instead of `key`: the SHA-256 of its text, 64 hexadecimal digits."""
     models: StrList = []
+    """Patterns of the models it may call (`gemini-*`); empty: all."""
     requests_per_minute: Count | None = None
-    """This key's own limits; unset: those of [limits]; 0: none."""
+    """Its own limit; unset: that of [limits]; 0: none."""
     tokens_per_minute: Count | None = None
+    """Likewise."""
 
     @property
     def digest(self) -> str:
