@@ -67,9 +67,10 @@ fuzz: $(READY) ## ten thousand hostile requests and more (minutes)
 chaos: $(READY) ## a minute of faults: many clients, failing providers, a Redis that dies
 	FASTPROXY_CHAOS=long $(BIN)/pytest tests/chaos --timeout 300
 
-docs: $(READY) ## write docs/api and docs/failure-modes.md anew
+docs: $(READY) ## write anew what docs/ holds of the code: API, configuration, failure modes
 	$(BIN)/python -m testkit.contract
 	$(BIN)/python -m testkit.failure_page
+	$(BIN)/python -m testkit.configuration_page
 
 bench: $(READY) ## measure against the bare relay and the direct call, in one run
 	$(BIN)/pytest bench -o addopts="--strict-markers --import-mode=importlib" --timeout 900 -q -s
