@@ -115,6 +115,8 @@ class App:
         headers = dict(error.headers)
         if error.retry_after is not None:
             headers["retry-after"] = str(max(1, round(error.retry_after)))
+        if request.timing:
+            headers["server-timing"] = request.timing
         surface = messages.surface_of(request)
         if surface.id_header:
             headers[surface.id_header] = request.id

@@ -30,6 +30,8 @@ class HttpRequest:
     """The client's own x-request-id where it is sane, else ours."""
     body_limit: int = 32 * 1024 * 1024
     """`server.max_body_bytes`: holds for the body as sent, and again once it is inflated."""
+    timing: str = ""
+    """Where the time went (Server-Timing), once it has ended with an error."""
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Exchange, Policy, forwarded, reply_headers, time_limit
 from fastproxy.http import HttpRequest, Reply, StreamReply
 from fastproxy.observability.record import RequestRecord
-from fastproxy.ports import Limiting, Remembering, Reserved
+from fastproxy.ports import Limiting, Remembering
 from fastproxy.resilience.attempts import Attempts
 from fastproxy.resilience.gate import Gate
 from fastproxy.routing import Router
@@ -80,11 +80,11 @@ class Pipeline:
                 return answer
             reply = await whole(exchange, self._attempts, self._continuity.keep)
         except BaseException as error:
-            self._fail(task, record, error)
+            self._fail(task, http, record, error)
             raise
         finally:
             self._whole.discard(task)
-        self._end(record)
+        self._end(http, record)
         return reply
 
     async def embed(self, http: HttpRequest) -> Reply:
@@ -108,27 +108,33 @@ class Pipeline:
             record.asked_model = asked_model(body)
             route = allowed(caller, self._router.resolve(record.asked_model))
             if self._limits is not None:
-                _note(record, await self._limits.reserve(caller, http, None))
+                await self._reserve(self._limits, caller, http, record, None)
             reply = await answer(http, body, route, record)
-            record.status, record.bytes_out, record.answered = 200, len(reply.body), time.monotonic()
+            record.status, record.bytes_out = 200, len(reply.body)
         except BaseException as error:
-            self._fail(task, record, error)
+            self._fail(task, http, record, error)
             raise
         finally:
             self._whole.discard(task)
-        self._end(record)
+        self._end(http, record)
         return reply
 
     async def _embed(self, http: HttpRequest, body: Json, route: Route, record: RequestRecord) -> Reply:
         answer = await embed(body, route, record, self._attempts, forwarded(http), self._router)
+        record.answered = time.monotonic()
         return Reply(answer, headers=reply_headers(record, self._policy))
 
     async def _count_tokens(
         self, http: HttpRequest, body: Json, route: Route, record: RequestRecord
     ) -> Reply:
         answer = await count_tokens(http, body, route, record, self._attempts, forwarded(http))
+        record.answered = time.monotonic()
         if answer is None:
-            return Reply(render_estimate(body), headers=(("x-fastproxy-warning", "estimated, not counted"),))
+            told = (
+                ("x-fastproxy-warning", "estimated, not counted"),
+                ("server-timing", record.server_timing()),
+            )
+            return Reply(render_estimate(body), headers=told)
         return Reply(answer, headers=reply_headers(record, self._policy))
 
     async def _prepare(
@@ -145,7 +151,7 @@ class Pipeline:
         if route.effort:
             request = _with_effort(request, route.effort)
         if self._limits is not None:
-            _note(record, await self._limits.reserve(caller, http, request.max_output_tokens()))
+            await self._reserve(self._limits, caller, http, record, request.max_output_tokens())
         if self._continuity.needs_restore(request):
             request = await self._continuity.restore(request, caller)
         return Exchange(surface, http, body, request, route, caller, record, self._policy, forwarded(http))
@@ -167,10 +173,22 @@ class Pipeline:
         record.admitted = self.gate.try_enter()
         return caller
 
+    async def _reserve(
+        self, limits: Limiting, caller: Caller, http: HttpRequest, record: RequestRecord, tokens: int | None
+    ) -> None:
+        began = time.monotonic()
+        try:
+            reserved = await limits.reserve(caller, http, tokens)
+        finally:
+            record.limit_seconds += time.monotonic() - began
+        record.limit_headers, record.settle = reserved.headers, reserved.settle
+
     async def _wait_for_a_place(self, record: RequestRecord) -> None:
-        policy = self._policy
+        policy, began = self._policy, time.monotonic()
         patience = min(policy.queue_seconds, record.time_limit or policy.queue_seconds)
-        if not await self.gate.enter(patience):
+        entered = await self.gate.enter(patience)
+        record.limit_seconds += time.monotonic() - began
+        if not entered:
             raise ProxyError(
                 ErrorKind.QUEUE_FULL,
                 f"{policy.max_in_flight} requests are being answered already (server.max_in_flight), and "
@@ -199,18 +217,21 @@ class Pipeline:
 
     def _leave(self, answer: StreamedAnswer, error: BaseException | None) -> None:
         self._streams.discard(answer)
-        self._end(answer.exchange.record, error)
+        exchange = answer.exchange
+        self._end(exchange.http, exchange.record, error)
 
-    def _fail(self, task: asyncio.Task[object], record: RequestRecord, error: BaseException) -> None:
+    def _fail(
+        self, task: asyncio.Task[object], http: HttpRequest, record: RequestRecord, error: BaseException
+    ) -> None:
         """The end of a request by this error; raises another for who was told to end."""
         if isinstance(error, asyncio.CancelledError) and task in self._late:
             task.uncancel()
             late = _draining("The proxy shuts down before this answer was whole.")
-            self._end(record, late)
+            self._end(http, record, late)
             raise late from None
-        self._end(record, error)
+        self._end(http, record, error)
 
-    def _end(self, record: RequestRecord, error: BaseException | None = None) -> None:
+    def _end(self, http: HttpRequest, record: RequestRecord, error: BaseException | None = None) -> None:
         """The end of every request: counted and logged once."""
         self.in_flight -= 1
         if record.admitted:
@@ -225,11 +246,9 @@ class Pipeline:
             record.client_gone, record.status = True, record.status or 499
         elif error is not None:
             record.error_code, record.status = ErrorKind.INTERNAL.value.code, record.status or 500
+        if error is not None:
+            http.timing = record.server_timing()
         self._observe(record)
-
-
-def _note(record: RequestRecord, reserved: Reserved) -> None:
-    record.limit_headers, record.settle = reserved.headers, reserved.settle
 
 
 def _draining(message: str) -> ProxyError:

@@ -50,6 +50,8 @@ class RequestRecord:
     dropped: tuple[str, ...] = ()
     failed_attempts: tuple[tuple[str, str], ...] = ()
     """(provider, error code) of every attempt that failed, in their order."""
+    failed_models: tuple[str, ...] = ()
+    """The models that were asked for there, in the same order."""
     skipped: tuple[str, ...] = ()
     """The fallbacks that were not asked, and why."""
     admitted: bool = False
@@ -61,6 +63,8 @@ class RequestRecord:
     time_limit: float | None = None
     """Seconds from `started` that the client allows for the whole answer; None: it said nothing."""
     auth_seconds: float = 0.0
+    limit_seconds: float = 0.0
+    """Spent on rate limits, and waiting for a place, here or at a provider."""
     waited_seconds: float = 0.0
     """Spent waiting for providers until the answer (its first content, for a stream) was there."""
     answered: float | None = None
@@ -80,6 +84,7 @@ class RequestRecord:
     def attempt_failed(self, deployment: Deployment, error: ProxyError) -> None:
         """One attempt failed; the request may yet be answered."""
         self.failed_attempts = (*self.failed_attempts, (deployment.provider, error.code))
+        self.failed_models = (*self.failed_models, deployment.model[:MAX_NAME])
 
     def skip(self, deployment: Deployment, reason: str) -> None:
         """This deployment is not asked."""
@@ -102,8 +107,8 @@ class RequestRecord:
         return max(0.0, self.time_to_first_token - self.waited_seconds)
 
     def server_timing(self) -> str:
-        """The Server-Timing header (durations in milliseconds)."""
+        """The Server-Timing header (durations in milliseconds); `proxy` is all that is not `upstream`."""
         return (
-            f"auth;dur={self.auth_seconds * 1e3:.3f}, upstream;dur={self.waited_seconds * 1e3:.3f}, "
-            f"proxy;dur={self.overhead_seconds * 1e3:.3f}"
+            f"auth;dur={self.auth_seconds * 1e3:.3f}, limit;dur={self.limit_seconds * 1e3:.3f}, "
+            f"upstream;dur={self.waited_seconds * 1e3:.3f}, proxy;dur={self.overhead_seconds * 1e3:.3f}"
         )

@@ -20,6 +20,7 @@ from fastproxy.observability.record import RequestRecord
 from fastproxy.providers.contract import Provider
 from fastproxy.resilience.backoff import Backoff
 from fastproxy.resilience.deadline import Watchdog
+from fastproxy.resilience.gate import Gate
 from fastproxy.resilience.turns import Turn, Turns
 from fastproxy.types import ChatRequest, Deployment, Headers, Route, UpstreamRequest
 from fastproxy.upstream.contract import Upstream, UpstreamResponse
@@ -172,7 +173,7 @@ class _Attempt:
             turn: Turn | None = None
             try:
                 with watchdog:
-                    gate = await turns.enter(deployment) if deployment.care.max_concurrency else None
+                    gate = await self._place(turns) if deployment.care.max_concurrency else None
                     turn = turns.take(deployment, watchdog, gate)
                     result = await self._answer(request, open_response, turn)
             except BaseException as error:
@@ -195,6 +196,13 @@ class _Attempt:
             retries += 1
             call.record.waited_seconds += delay
             await asyncio.sleep(delay)
+
+    async def _place(self, turns: Turns) -> Gate:
+        began = time.monotonic()
+        try:
+            return await turns.enter(self._deployment)
+        finally:
+            self._call.record.limit_seconds += time.monotonic() - began
 
     def _repaired(self, request: ChatRequest, error: UpstreamError) -> ChatRequest | None:
         if error.repair is None or request.repairs:  # one repair each

@@ -22,7 +22,9 @@ def test_overhead_is_the_time_until_the_answer_without_the_wait_for_providers() 
     made = record()
     made.answered, made.waited_seconds, made.auth_seconds = 102.0, 1.5, 0.25
     assert (made.time_to_first_token, made.overhead_seconds) == (2.0, 0.5)
-    assert made.server_timing() == "auth;dur=250.000, upstream;dur=1500.000, proxy;dur=500.000"
+    made.limit_seconds = 0.125
+    timing = "auth;dur=250.000, limit;dur=125.000, upstream;dur=1500.000, proxy;dur=500.000"
+    assert made.server_timing() == timing
 
 
 def test_overhead_is_never_negative() -> None:
