@@ -7,38 +7,21 @@ A figure means something only beside its neighbours of the same run; `±` is hal
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import resource
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
-from statistics import median
-from typing import Any
 
-import orjson
+from bench import results
+from bench.figures import Figures, Rounds, differences, half_spread, medians, middle, ratio, ratios
+from bench.load import Load, cpu_us
+from bench.results import number, times
+from bench.targets import BARE, DIRECT, PLAIN, PROXY, Targets, resources, targets, warm_up
 
-from testkit.mock import MockUpstream
-from testkit.process import ROOT, Server
-from testkit.proxy import FastproxyProcess
-
-RESULTS = Path(__file__).resolve().parent / "results"
-DIRECT, BARE, PROXY = "direct", "bare relay", "fastproxy"
-Figures = dict[str, Any]
-Rounds = dict[str, list[Figures]]
-"""Target -> the load generator's figures, one for each round."""
-
-CASES: dict[str, list[str]] = {
-    "latency": ["unary", "--connections", "1", "--seconds", "1.5"],
-    "throughput": ["unary", "--connections", "32", "--seconds", "2"],
-    "streams": ["streams", "--connections", "300", "--rate", "50", "--seconds", "2"],
-    "saturation": ["streams", "--connections", "32", "--rate", "0", "--events", "3000"],
-    "many": ["streams", "--connections", "2000", "--rate", "2", "--seconds", "4"],
+CASES: dict[str, Load] = {
+    "latency": Load("unary", 1, 1.5),
+    "throughput": Load("unary", 32, 2.0),
+    "streams": Load("streams", 300, 2.0, rate=50),
+    "saturation": Load("streams", 32, 0.5, events=3000),
+    "many": Load("streams", 2000, 3.0, rate=10),
 }
 """What the load generator is asked to do."""
 
@@ -59,126 +42,47 @@ ROWS = (
     Row("unary P50, 1 connection", "latency", lambda f: f["latency_ms"]["p50"], "ms", True),
     Row("unary P99, 1 connection", "latency", lambda f: f["latency_ms"]["p99"], "ms", True),
     Row("requests, 32 connections", "throughput", lambda f: f["per_second"], "/s"),
+    Row("CPU of a request, 32 connections", "throughput", cpu_us, "µs"),
     Row("event delay P50, 300 streams x 50/s", "streams", lambda f: f["delay_ms"]["p50"], "ms", True),
     Row("event delay P99, 300 streams x 50/s", "streams", lambda f: f["delay_ms"]["p99"], "ms", True),
     Row("first event P50, 300 streams", "streams", lambda f: f["first_event_ms"]["p50"], "ms", True),
+    Row("CPU of an event, 300 streams", "streams", cpu_us, "µs"),
     Row("events at saturation, 32 streams", "saturation", lambda f: f["events_per_second"], "/s"),
-    Row("event delay P50, 2000 streams x 2/s", "many", lambda f: f["delay_ms"]["p50"], "ms", True),
+    Row("event delay P50, 2000 streams x 10/s", "many", lambda f: f["delay_ms"]["p50"], "ms", True),
     Row("failed of 2000 streams", "many", lambda f: f["failures"], ""),
 )
-
-
-def proxy_config(upstream: str) -> str:
-    """fastproxy with everything on, in front of the mock as an OpenAI-compatible server."""
-    return f"""
-[providers.mock]
-kind = "openai"
-base_url = "{upstream}/v1"
-[[routes]]
-match = "bench-*"
-provider = "mock"
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """The running processes that are compared."""
-
-    urls: dict[str, str]
-    servers: dict[str, Server]
-
-
-@contextmanager
-def targets(without: Sequence[str] = ()) -> Iterator[Targets]:
-    """Start the mock upstream, the bare relay and fastproxy; end them all."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with ExitStack() as stack:
-        mock = stack.enter_context(MockUpstream())
-        servers: dict[str, Server] = {}
-        if BARE not in without:
-            servers[BARE] = stack.enter_context(Server("bench.bare_relay", ["--upstream", mock.url]))
-        if PROXY not in without:
-            servers[PROXY] = stack.enter_context(FastproxyProcess(proxy_config(mock.url)))
-        yield Targets({DIRECT: mock.url} | {name: server.url for name, server in servers.items()}, servers)
-
-
-def measure(case: str, urls: dict[str, str], rounds: int) -> Rounds:
-    """Run a case against every target in turn, `rounds` times."""
-    measured: Rounds = {name: [] for name in urls}
-    for _ in range(rounds):
-        for name, url in urls.items():
-            measured[name].append(_generate_load(url, CASES[case]))
-    return measured
-
-
-def _generate_load(url: str, arguments: Sequence[str]) -> Figures:
-    run = subprocess.run(
-        [sys.executable, "-m", "bench.loadgen", *arguments, "--url", url],
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-        timeout=120,
-    )
-    if run.returncode:
-        raise RuntimeError(f"the load generator failed: {run.stderr.decode()[-2000:]}")
-    figures: Figures = orjson.loads(run.stdout)
-    return figures
 
 
 def summarise(row: Row, measured: Rounds) -> Figures:
     """A row's figures: each target's median, spread and added part, and the ratio to the bare relay."""
     values = {name: [row.figure(figures) for figures in rounds] for name, rounds in measured.items()}
-    summary: Figures = {"title": row.title, "unit": row.unit, "rounds": values, "median": {}, "spread": {}}
+    summary: Figures = {"title": row.title, "unit": row.unit, "rounds": values}
     summary["failures"] = {name: sum(f["failures"] for f in rounds) for name, rounds in measured.items()}
-    for name, series in values.items():
-        summary["median"][name] = median(series)
-        summary["spread"][name] = (max(series) - min(series)) / 2
+    summary["median"] = medians(values)
+    summary["spread"] = {name: half_spread(series) for name, series in values.items()}
+    added = {name: differences(series, values[DIRECT]) for name, series in values.items() if name != DIRECT}
     if row.is_added:
-        differences = {
-            name: [value - base for value, base in zip(series, values[DIRECT], strict=True)]
-            for name, series in values.items()
-        }
-        summary["added"] = {name: median(series) for name, series in differences.items() if name != DIRECT}
+        summary["added"] = medians(added)
+        summary["added_rounds"] = added
     if BARE in values and PROXY in values:
-        summary["ratio"] = _ratio(summary["median"][PROXY], summary["median"][BARE])
-        summary["ratio_rounds"] = list(map(_ratio, values[PROXY], values[BARE]))
+        summary["ratio"] = ratio(summary["median"][PROXY], summary["median"][BARE])
+        summary["ratio_rounds"] = ratios(values[PROXY], values[BARE])
         if row.is_added:
-            summary["added_ratio"] = _ratio(summary["added"][PROXY], summary["added"][BARE])
-            summary["added_ratio_rounds"] = list(map(_ratio, differences[PROXY], differences[BARE]))
+            summary["added_ratio_rounds"] = ratios(added[PROXY], added[BARE])
+            summary["added_ratio"] = middle(summary["added_ratio_rounds"])
     return summary
 
 
-def _ratio(value: float, base: float) -> float | None:
-    return value / base if base > 0 else None
+def summaries(measured: Mapping[str, Rounds]) -> list[Figures]:
+    """The rows of the cases that were measured."""
+    return [summarise(row, measured[row.case]) for row in ROWS if row.case in measured]
 
 
-def resources(servers: dict[str, Server]) -> Figures:
-    """Start-up time and memory, of servers that have answered little so far."""
-    return {
-        name: {
-            "start_seconds": server.start_seconds,
-            "worker_rss_mib": server.worker_rss_bytes() / 2**20,
-            "total_rss_mib": server.rss_bytes() / 2**20,
-        }
-        for name, server in servers.items()
-    }
-
-
-def table(summaries: Sequence[Figures], used: Figures) -> str:
+def table(rows: Sequence[Figures], used: Figures) -> str:
     """The table as text: a row a figure, a column a target, then fastproxy's ratio to the bare relay."""
-    names = [name for name in (DIRECT, BARE, PROXY) if name in summaries[0]["median"]]
-    header = [f"{'':38}", *(f"{name:>22}" for name in names), f"{'x bare':>9}", f"{'added x bare':>13}"]
-    lines = ["".join(header)]
-    for summary in summaries:
-        cells = [
-            f"{'FAILED ' if summary['failures'][name] else ''}"
-            f"{_number(summary['median'][name])} ±{_number(summary['spread'][name])} {summary['unit']:2}"
-            for name in names
-        ]
-        ratios = [_times(summary.get("ratio")), _times(summary.get("added_ratio"))]
-        row = [f"{summary['title']:38}", *(f"{cell:>22}" for cell in cells)]
-        lines.append("".join([*row, f"{ratios[0]:>9}", f"{ratios[1]:>13}"]))
+    names = list(rows[0]["median"])
+    header = ["", *names, "x bare", "added x bare"]
+    lines = [results.columns(header, [_cells(row, names) for row in rows])]
     lines += [
         f"{name}: first answer after {figures['start_seconds']:.2f} s; resident memory"
         f" {figures['worker_rss_mib']:.0f} MiB in the worker, {figures['total_rss_mib']:.0f} MiB in all"
@@ -187,51 +91,62 @@ def table(summaries: Sequence[Figures], used: Figures) -> str:
     return "\n".join(lines)
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.3f}"
+def _cells(row: Figures, names: Sequence[str]) -> list[str]:
+    measured = [
+        f"{'FAILED ' if row['failures'][name] else ''}"
+        f"{number(row['median'][name])} ±{number(row['spread'][name])} {row['unit']:2}"
+        for name in names
+    ]
+    return [row["title"], *measured, times(row.get("ratio")), times(row.get("added_ratio"))]
 
 
-def _times(ratio: float | None) -> str:
-    return "" if ratio is None else f"{ratio:.2f}"
+def shares(measured: Rounds) -> list[str]:
+    """How the processors' time of each target's measurements was shared, a line a target."""
+    lines = []
+    for name, rounds in measured.items():
+        seconds = {
+            part: sum(f["cpu"][part] for f in rounds)
+            for part in ("target", "upstream", "generator", "others")
+        }
+        elapsed = sum(f["elapsed_seconds"] for f in rounds)
+        told = ", ".join(f"{part} {used / elapsed:.2f}" for part, used in seconds.items())
+        lines.append(f"processors used, {name}: {told}")
+    return lines
 
 
-def write_results(name: str, results: Figures) -> Path:
-    """Write figures and what they were measured on to `bench/results/NAME.json`; the file's path."""
-    parts = ("fastproxy", "granian", "orjson", "pyreqwest", "robyn", "uvloop")
-    machine = {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "platform": platform.platform(),
-        "processors": os.cpu_count(),
-        # Other work on the machine spoils the figures: where this is high, do not quote them.
-        "load_average": os.getloadavg(),
-        "python": platform.python_version(),
-        "versions": {part: version(part) for part in parts},
-    }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
-    path.write_bytes(orjson.dumps({"machine": machine, **results}, option=orjson.OPT_INDENT_2) + b"\n")
-    return path
+def compare(cases: Mapping[str, Load], running: Targets, rounds: int) -> dict[str, Rounds]:
+    """Runs the cases one after the other, each on all targets in turn."""
+    return {case: running.measure(load, rounds) for case, load in cases.items()}
 
 
-def compare(cases: Sequence[str], rounds: int, without: Sequence[str] = ()) -> tuple[list[Figures], Figures]:
-    """Start everything, run the cases; the rows' summaries, and the resources at the start."""
-    with targets(without) as running:
-        used = resources(running.servers)
-        measured = {case: measure(case, running.urls, rounds) for case in cases}
-    return [summarise(row, measured[row.case]) for row in ROWS if row.case in measured], used
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Compare direct, bare relay and fastproxy in turn.")
+    add = parser.add_argument
+    add("--rounds", type=int, default=5)
+    add("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    add("--without", nargs="+", choices=[BARE, PROXY], default=[])
+    add("--plain", action="store_true", help="beside it, fastproxy with everything off that can be")
+    add("--quick", action="store_true", help="a shadow of it, which shows only that everything works")
+    add("--name", default="interleave", help="of the file in bench/results/")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Run the comparison from the command line."""
-    parser = argparse.ArgumentParser(description="Compare direct, bare relay and fastproxy in turn.")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--without", nargs="+", choices=[BARE, PROXY], default=[])
-    parser.add_argument("--name", default="interleave", help="of the file in bench/results/")
-    arguments = parser.parse_args()
-    summaries, used = compare(arguments.cases, arguments.rounds, arguments.without)
-    print(table(summaries, used))
-    print(write_results(arguments.name, {"rows": summaries, "resources": used}))
+    arguments = _arguments()
+    names = [name for name in (DIRECT, BARE, PROXY) if name not in arguments.without]
+    names += [PLAIN] if arguments.plain else []
+    cases = {case: CASES[case].quick() if arguments.quick else CASES[case] for case in arguments.cases}
+    seconds = sum(load.takes_seconds for load in cases.values()) * len(names) * arguments.rounds
+    print(f"{', '.join(cases)}: about {seconds:.0f} s", flush=True)
+    with targets(names) as running:
+        used = resources(running)
+        warm_up(running)
+        measured = compare(cases, running, arguments.rounds)
+    rows = summaries(measured)
+    told = shares(measured["throughput"]) if "throughput" in measured else []
+    print(table(rows, used), *told, sep="\n")
+    print(results.write(arguments.name, {"rows": rows, "resources": used, "shares": told}))
 
 
 if __name__ == "__main__":

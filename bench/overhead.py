@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING, Self
 
 import orjson
 
-from bench.interleave import DIRECT, PROXY, Figures, write_results
-from bench.loadgen import address, http_request, is_whole, post
+from bench import results
+from bench.figures import Figures, difference_ms
+from bench.goals import Goal
+from bench.http_bytes import address, http_request, is_whole, post
+from bench.targets import API_KEY, DIRECT, PROXY
 from fastproxy.providers import PROVIDERS
 from fastproxy.types import ChatRequest, Deployment
 from fastproxy.wire.answer import Head, RenderedStream
@@ -73,7 +76,7 @@ class Pair:
         sent = PROVIDERS[deployment.kind].build_request(request, deployment)
         with (
             Caller(self.upstream, post(sent.url, dict(sent.headers), sent.body)) as direct,
-            Caller(self.proxy, http_request(self.proxy, body)) as proxy,
+            Caller(self.proxy, http_request(self.proxy, body, API_KEY)) as proxy,
         ):
             yield {DIRECT: direct, PROXY: proxy}
 
@@ -148,7 +151,8 @@ def measure(benchmark: BenchmarkFixture, pair: Pair) -> Figures:
 
 def _added(callers: Mapping[str, Caller], figure: str) -> Figures:
     p50 = {name: p50_ms(getattr(caller, figure)) for name, caller in callers.items()}
-    return {**p50, "added": p50[PROXY] - p50[DIRECT], "unit": "ms"}
+    both = [getattr(callers[name], figure) for name in (PROXY, DIRECT)]
+    return {**p50, "added": p50[PROXY] - p50[DIRECT], "of_the_difference": difference_ms(*both), "unit": "ms"}
 
 
 def question(model: str) -> Figures:
@@ -245,28 +249,24 @@ def _cpu_seconds(work: Callable[[], object], times: int, parts: int) -> list[flo
 def check(name: str, benchmark: BenchmarkFixture, pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     """Measures, shows the figures with the goals, writes them to `bench/results/`, asserts the contract."""
     added, cpu = measure(benchmark, pair), cpu_seconds(pair.subject)
-    lines = [
-        f"{title}, ms: {DIRECT} {f[DIRECT]:.3f}, {PROXY} {f[PROXY]:.3f}, added {f['added']:.3f}"
-        for title, f in added.items()
+    lines = [_line(title, figures) for title, figures in added.items()]
+    goals = [Goal(title, [min(cpu[title]) * scale], "<=", bound) for title, (scale, bound) in GOALS.items()]
+    goals += [
+        Goal(f"{title} added, ms", [f["added"]], "<=", CONTRACT_MS, "contract") for title, f in added.items()
     ]
-    for title, (scale, bound) in GOALS.items():
-        runs = [seconds * scale for seconds in cpu[title]]
-        lines.append(verdict(title, min(runs), runs, "<=", bound))
+    lines += [goal.line() for goal in goals]
     benchmark.extra_info.update({"added": added, "cpu_seconds": cpu})
-    path = write_results(f"overhead_{name}", {"added": added, "cpu_seconds": cpu, "lines": lines})
+    told = {"added": added, "cpu_seconds": cpu, "goals": [goal.told() for goal in goals]}
+    path = results.write(f"overhead_{name}", told)
     with capsys.disabled():
         print("", *lines, f"written to {path}", sep="\n")
     assert [title for title, figures in added.items() if figures["added"] >= CONTRACT_MS] == []
 
 
-def verdict(
-    what: str, measured: float | None, rounds: Sequence[float | None], relation: str, bound: float
-) -> str:
-    """One line: the target, the figure, and the rounds; unclear where the rounds disagree about it."""
-    known = [value for value in rounds if value is not None]
-    wanted = f"target {relation} {bound:,}"
-    if measured is None or len(known) < len(rounds):
-        return f"unclear  {what}: the bare relay added nothing measurable in some round ({wanted})"
-    met = {value <= bound if relation == "<=" else value >= bound for value in known}
-    label = "unclear" if len(met) > 1 else "met" if met.pop() else "NOT met"
-    return f"{label:8} {what}: {measured:,.2f}, rounds {min(known):,.2f} to {max(known):,.2f} ({wanted})"
+def _line(title: str, figures: Figures) -> str:
+    difference = figures["of_the_difference"]
+    return (
+        f"{title}, ms: {DIRECT} {figures[DIRECT]:.3f}, {PROXY} {figures[PROXY]:.3f}, "
+        f"added {figures['added']:.3f}; "
+        f"of the difference P50 {difference['p50']:.3f}, P99 {difference['p99']:.3f}"
+    )

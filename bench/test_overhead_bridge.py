@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from bench import results
 from bench.driven_cli import DrivenCli
-from bench.interleave import DIRECT, PROXY, Figures, write_results
-from bench.loadgen import http_request, post
+from bench.figures import Figures
+from bench.http_bytes import http_request, post
 from bench.overhead import Caller, p50_ms
+from bench.targets import API_KEY, DIRECT, EVERYTHING_ON, PROXY
 from fastproxy.providers import PROVIDERS
 from fastproxy.types import Deployment
 from fastproxy.wire.surface import CHAT
@@ -91,7 +93,7 @@ def callers(upstream: MockUpstream, proxy: ClaudeProxy, body: Figures) -> Iterat
     """A connection to the mock and one to the proxy, with the same question."""
     with (
         Caller(upstream.url, post(*messages_body(body, upstream.url))) as direct,
-        Caller(proxy.url, http_request(proxy.url, asked(body))) as through,
+        Caller(proxy.url, http_request(proxy.url, asked(body), API_KEY)) as through,
     ):
         yield {DIRECT: direct, PROXY: through}
 
@@ -171,7 +173,7 @@ def events(upstream: MockUpstream, proxy: ClaudeProxy) -> Figures:
 
 def four_at_once(upstream: MockUpstream, proxy: ClaudeProxy) -> Figures:
     """What is added where four ask at the same moment, each of whom finds a process ready."""
-    request = http_request(proxy.url, asked(_SHORT))
+    request = http_request(proxy.url, asked(_SHORT), API_KEY)
     with ExitStack() as stack:
         direct = stack.enter_context(Caller(upstream.url, post(*messages_body(_SHORT, upstream.url))))
         four = [stack.enter_context(Caller(proxy.url, request)) for _ in range(4)]
@@ -196,7 +198,7 @@ def tell(name: str, cli: str, figures: Figures, benchmark: BenchmarkFixture, cap
     ]
     benchmark.extra_info.update({"cli": cli, "added": figures})
     sizes = {title: len(orjson.dumps(asked(body))) for title, body in BODIES.items()}
-    path = write_results(name, {"cli": cli, "added": figures, "body_bytes": sizes, "bodies": BODIES})
+    path = results.write(name, {"cli": cli, "added": figures, "body_bytes": sizes, "bodies": BODIES})
     with capsys.disabled():
         print("", *lines, f"bodies, bytes: {sizes}", f"written to {path}", sep="\n")
 
@@ -205,7 +207,7 @@ def test_the_real_cli_adds_less_than_the_contract_to_the_first_token(
     benchmark: BenchmarkFixture, upstream: MockUpstream, real: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures: Figures = {}
-    with ClaudeProxy(real, upstream.url) as proxy:
+    with ClaudeProxy(real, upstream.url, EVERYTHING_ON) as proxy:
         version = proxy.bridge_health()["cli"]["version"]
         answers_late(upstream)
         with callers(upstream, proxy, _SHORT) as both:
@@ -221,9 +223,9 @@ def test_the_real_cli_adds_less_than_the_contract_to_the_first_token(
             figures[f"first token, {title}"] = first_tokens(upstream, proxy, body)
         figures["an event"] = events(upstream, proxy)
     answers_late(upstream)
-    with ClaudeProxy(real, upstream.url, pool_size=4) as proxy:
+    with ClaudeProxy(real, upstream.url, EVERYTHING_ON, pool_size=4) as proxy:
         figures["first token, four at once"] = four_at_once(upstream, proxy)
-    with ClaudeProxy(real, upstream.url, pool_size=0) as proxy:
+    with ClaudeProxy(real, upstream.url, EVERYTHING_ON, pool_size=0) as proxy:
         figures["first token, cold"] = first_tokens(upstream, proxy, _SHORT, 4)
     tell(f"overhead_bridge_{version}", f"claude CLI {version}", figures, benchmark, capsys)
     assert figures["first token, short prompt"]["P50"] < FIRST_TOKEN_MS
@@ -234,7 +236,7 @@ def test_what_is_ours_alone_is_small(
     benchmark: BenchmarkFixture, upstream: MockUpstream, fake: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with (
-        ClaudeProxy(fake, upstream.url) as proxy,
+        ClaudeProxy(fake, upstream.url, EVERYTHING_ON) as proxy,
         DrivenCli(fake, upstream.url, messages_body(_SHORT, upstream.url)[2]) as driven,
     ):
         answers_late(upstream)

@@ -49,9 +49,11 @@ class Recorded:
 class MockUpstream:
     """The mock upstream in a process of its own, on a free port of 127.0.0.1."""
 
-    def __init__(self) -> None:
+    def __init__(self, remember: int | None = None) -> None:
+        """`remember`: how many requests it keeps for who asks; many large ones would fill the memory."""
         self._directory = tempfile.TemporaryDirectory(prefix="mock-upstream-")
-        self._process = Process("testkit.mock_upstream", ["--port", "0"], Path(self._directory.name))
+        arguments = ["--port", "0"] + ([] if remember is None else ["--remember", str(remember)])
+        self._process = Process("testkit.mock_upstream", arguments, Path(self._directory.name))
         self.port = self._read_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._http = httpx.Client(base_url=f"{self.url}/_mock", timeout=30, trust_env=False)

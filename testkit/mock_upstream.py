@@ -20,7 +20,7 @@ from testkit import canned
 from testkit.http1 import Connection, Performance, Request
 from testkit.script import Gates, Script, Scripted
 
-_REMEMBERED = 10_000
+REMEMBERED = 10_000
 _STATES = {
     "received": lambda request: True,
     "ended": lambda request: bool(request.closed_ns),
@@ -32,10 +32,10 @@ _STATES = {
 class MockUpstream:
     """Answers requests, remembers them, and obeys `/_mock`."""
 
-    def __init__(self) -> None:
+    def __init__(self, remember: int = REMEMBERED) -> None:
         self._gates = Gates()
         self._scripts: list[Script] = []
-        self._seen: deque[Request] = deque(maxlen=_REMEMBERED)
+        self._seen: deque[Request] = deque(maxlen=remember)
         self._total = 0
         self._connections: set[Connection] = set()
         self._in_flight = self._most_in_flight = self._most_connections = 0
@@ -172,12 +172,12 @@ def _described(request: Request) -> dict[str, Any]:
     }
 
 
-async def _serve(host: str, port: int) -> None:
+async def _serve(host: str, port: int, remember: int) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    mock = MockUpstream()
+    mock = MockUpstream(remember)
     server = await loop.create_server(lambda: Connection(mock), host, port, backlog=4096)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
@@ -190,9 +190,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A programmable mock upstream for tests and benchmarks.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--remember", type=int, default=REMEMBERED, help="so many of the last requests")
     arguments = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(arguments.host, arguments.port))
+        runner.run(_serve(arguments.host, arguments.port, arguments.remember))
 
 
 if __name__ == "__main__":

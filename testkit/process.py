@@ -31,21 +31,17 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(extra or {})}
 
 
-class Process:
-    """`python -m MODULE ARGUMENTS`, with its output in `directory`."""
+class Program:
+    """A command that runs, with its output in `directory`, which is where it runs, too."""
 
     def __init__(
-        self,
-        module: str,
-        arguments: Sequence[str],
-        directory: Path,
-        environment: Mapping[str, str] | None = None,
+        self, command: Sequence[str], directory: Path, environment: Mapping[str, str] | None = None
     ) -> None:
         self.stdout_file = directory / "stdout.txt"
         self.stderr_file = directory / "stderr.txt"
         with self.stdout_file.open("wb") as stdout, self.stderr_file.open("wb") as stderr:
-            self._child = subprocess.Popen(  # noqa: S603 - our own modules
-                [sys.executable, "-m", module, *arguments],
+            self._child = subprocess.Popen(  # noqa: S603 - our own modules, and what benchmarks compare
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
@@ -89,6 +85,19 @@ class Process:
     def rss_bytes(self) -> list[int]:
         """Resident memory of it and of each of its descendants, in bytes."""
         return [rss_bytes(pid) for pid in [self.pid, *descendants(self.pid)]]
+
+
+class Process(Program):
+    """`python -m MODULE ARGUMENTS`."""
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__([sys.executable, "-m", module, *arguments], directory, environment)
 
 
 class Server:
