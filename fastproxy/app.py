@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,10 +18,11 @@ from fastproxy.cursor import is_cursor, shown
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Policy
 from fastproxy.http import HttpRequest, Reply
+from fastproxy.observability.history import History
 from fastproxy.observability.journal import Journal
 from fastproxy.observability.logging import request_writer
 from fastproxy.observability.metrics import Metrics
-from fastproxy.observability.record import MAX_NAME
+from fastproxy.observability.record import MAX_NAME, RequestRecord
 from fastproxy.pipeline import Pipeline
 from fastproxy.providers import PROVIDERS
 from fastproxy.resilience.attempts import Attempts
@@ -49,7 +50,8 @@ class App:
         self._log = structlog.get_logger()
         self._error_profile = server.error_profile
         self.metrics = Metrics(multiprocess_mode=multiprocess)
-        self.journal = Journal(self.metrics.observe, request_writer(server.log_level, server.log_format))
+        self.history = History()
+        self.journal = Journal(self.metrics.observe, self._told(server))
         self.authenticator = Authenticator(settings.auth.keys, insecure=settings.auth.insecure)
         self.router = _router(settings, off_reasons)
         self.upstream = UpstreamClient(user_agent=f"fastproxy/{__version__}")
@@ -74,6 +76,18 @@ class App:
             self.limits,
         )
         self.asgi = RobynAsgi(robyn_app(self), on_error=self._on_error, max_body_bytes=server.max_body_bytes)
+
+    def _told(self, server: ServerSettings) -> Callable[[Sequence[RequestRecord]], None]:
+        """Who is told of finished requests, some at a time."""
+        write = request_writer(server.log_level, server.log_format)
+        if not server.status_page:
+            return write
+
+        def tell(records: Sequence[RequestRecord]) -> None:
+            self.history.add(records)
+            write(records)
+
+        return tell
 
     async def start(self) -> None:
         """Begins the background work; nothing is waited for."""

@@ -16,6 +16,7 @@ from fastproxy.api import (
     metrics,
     models,
     responses,
+    status,
 )
 from fastproxy.asgi import create_robyn, registered
 
@@ -63,11 +64,18 @@ def _of_models(app: App) -> Iterator[Route]:
 
 def _of_operation(app: App) -> Iterator[Route]:
     """What those ask who run the proxy."""
-    yield "GET", "/health", health.health_handler(app.pipeline, app.catalogue.providers)
-    for path in ("/health/live", *health.GREETINGS):
+    server, state = app.settings.server, health.state_of(app.pipeline, app.catalogue.providers)
+    yield "GET", "/health", health.health_handler(state)
+    for path in ("/health/live", health.GREETING):
         yield "GET", path, health.live
+    if server.status_page:
+        yield "GET", "/", status.page_handler(has_keys=bool(app.settings.auth.keys))
+        data = status.data_handler(app.authenticator, state, app.history, app.journal.flush, server.workers)
+        yield "GET", "/status", data
+    else:
+        yield "GET", "/", health.live
     yield "GET", "/health/ready", health.ready_handler(app.pipeline)
-    is_open = app.settings.server.metrics_open
+    is_open = server.metrics_open
     yield "GET", "/metrics", metrics.handler(app.render_metrics, app.authenticator, is_open=is_open)
 
 

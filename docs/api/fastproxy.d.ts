@@ -464,6 +464,70 @@ export interface Completion {
   usage?: Usage;
 }
 
+/** What happened to one request; never what was said in it. */
+export interface FinishedRequest {
+  /** Its x-request-id. */
+  id: string;
+  /** Unix time of its end. */
+  at: number;
+  path: string;
+  /** The name of the key. */
+  caller: string;
+  /** As it was asked for. */
+  model: string;
+  /** Who answered, or was asked last; "": nobody was. */
+  provider: string;
+  provider_model?: string;
+  stream?: boolean;
+  status: number;
+  error_code?: string;
+  client_gone?: boolean;
+  attempts?: number;
+  duration_ms: number;
+  /** Streams only. */
+  first_token_ms?: number | null;
+  /** What the proxy added until the answer began. */
+  overhead_ms?: number | null;
+  input_tokens?: number | null;
+  output_tokens?: number | null;
+}
+
+/** The last 120 whole seconds, the oldest first, by the ends of their requests. */
+export interface Seconds {
+  requests: number[];
+  errors: number[];
+  overhead_p50_ms?: (number | null)[];
+  overhead_p99_ms?: (number | null)[];
+  first_token_p50_ms?: (number | null)[];
+  first_token_p99_ms?: (number | null)[];
+}
+
+/** The state and the last two minutes of the worker process that answers. */
+export interface StatusData {
+  status: "ok" | "draining";
+  version: string;
+  uptime_seconds: number;
+  in_flight: number;
+  waiting: number;
+  tasks?: number;
+  /** As in Health, each with its `last_error` where it had one. */
+  providers: Record<string, unknown>;
+  caller: {
+    name: string;
+    has_key: boolean;
+    sees_all: boolean;
+  };
+  worker: {
+    pid: number;
+    workers: number;
+  };
+  /** Unix time here. */
+  now: number;
+  seconds: Seconds;
+  /** The last 50, the newest first. */
+  requests: FinishedRequest[];
+}
+
 export interface CreateChatCompletion {
   path: "/v1/chat/completions";
   method: "POST";
@@ -681,7 +745,17 @@ export interface GetRoot {
   path: "/";
   method: "GET";
   answers: {
-    200: Status;
+    200: Status | string;
+  };
+}
+
+export interface GetStatus {
+  path: "/status";
+  method: "GET";
+  answers: {
+    200: StatusData;
+    400: Error;
+    401: Error;
   };
 }
 

@@ -12,9 +12,10 @@ import orjson
 from fastproxy import __version__
 from fastproxy.http import HttpRequest, Reply
 from fastproxy.pipeline import Pipeline
+from fastproxy.types import Json
 
-GREETINGS = ("/", "/api/hello")
-"""Paths that clients ask (HEAD or GET) to learn whether anybody is there."""
+GREETING = "/api/hello"
+"""Clients ask it, or `/`, by HEAD or GET, to learn whether anybody is there."""
 
 Handler = Callable[[HttpRequest], Awaitable[Reply]]
 
@@ -36,13 +37,13 @@ def ready_handler(pipeline: Pipeline) -> Handler:
     return ready
 
 
-def health_handler(pipeline: Pipeline, providers: Callable[[], Mapping[str, Any]]) -> Handler:
-    """The handler of /health; `providers` tells each one's state."""
+def state_of(pipeline: Pipeline, providers: Callable[[], Mapping[str, Any]]) -> Callable[[], Json]:
+    """What tells the proxy's state; `providers` tells each one's."""
     started = time.monotonic()
 
-    async def health(_request: HttpRequest) -> Reply:
+    def state() -> Json:
         """Version, uptime, load, and the state of each provider (no secrets, no network)."""
-        state = {
+        return {
             "status": "draining" if pipeline.draining else "ok",
             "version": __version__,
             "uptime_seconds": round(time.monotonic() - started, 1),
@@ -51,6 +52,15 @@ def health_handler(pipeline: Pipeline, providers: Callable[[], Mapping[str, Any]
             "tasks": len(asyncio.all_tasks()),
             "providers": providers(),
         }
-        return Reply(orjson.dumps(state))
+
+    return state
+
+
+def health_handler(state: Callable[[], Json]) -> Handler:
+    """The handler of /health."""
+
+    async def health(_request: HttpRequest) -> Reply:
+        """The proxy's state."""
+        return Reply(orjson.dumps(state()))
 
     return health

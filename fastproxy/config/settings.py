@@ -42,6 +42,8 @@ class ServerSettings(Section):
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto`: text on a terminal, JSON lines elsewhere."""
     metrics_open: bool = False
+    status_page: bool = True
+    """The page at `/`, and /status behind it."""
     """Whether `/metrics` answers without a key."""
     heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
     """How long a stream waits for its first content until a sign of life goes out, and between two."""

@@ -12,6 +12,7 @@ from fastproxy.api.openapi.messages import MESSAGES
 from fastproxy.api.openapi.operations import OPERATIONS
 from fastproxy.api.openapi.requests import REQUESTS
 from fastproxy.api.openapi.responses import RESPONSES
+from fastproxy.api.openapi.status import STATUS
 from fastproxy.types import Json
 
 Route = tuple[str, str]
@@ -78,7 +79,7 @@ def _canonical(path: str) -> str:
 
 def _reachable(paths: Json) -> Json:
     """The components that these paths use, and those that they use in turn."""
-    components: Json = {**REQUESTS, **ANSWERS, **MESSAGES, **RESPONSES, **COMPLETIONS}
+    components: Json = {**REQUESTS, **ANSWERS, **MESSAGES, **RESPONSES, **COMPLETIONS, **STATUS}
     waiting, found = _REFERENCE.findall(str(paths)), set[str]()
     while waiting:
         name = waiting.pop()

@@ -239,11 +239,20 @@ OPERATIONS: Mapping[str, Json] = {
         open_to_all=True,
     ),
     "/": _get(
-        "Whether anybody is there",
+        "The status page for browsers; for others, whether anybody is there",
         "getRoot",
         "operation",
-        _good(_json("Status"), "For clients that ask before they begin."),
+        _good(
+            {**_json("Status"), "text/html": {"schema": text()}},
+            "The page where `accept` asks for text/html (unless server.status_page is off).",
+        ),
         open_to_all=True,
+    ),
+    "/status": _get(
+        "What the status page shows",
+        "getStatus",
+        "operation",
+        _good(_json("StatusData"), "No content. A key that may use only some models sees its own requests."),
     ),
     "/api/hello": _get(
         "Whether anybody is there", "getHello", "operation", _good(_json("Status"), "As /."), open_to_all=True
