@@ -1,9 +1,10 @@
-"""The command line: serve, check, models. Everything else is in the configuration."""
+"""The command line: serve, check, models, health. Everything else is in the configuration."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn, TypeVar
@@ -45,6 +46,8 @@ def main() -> None:
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Default info.")
 def serve(config_path: str | None, **overrides: Any) -> None:
     """Start the proxy."""
+    # told to end while it starts; the first process of a container would not even hear it by default
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings, reasons, source = _load(config_path, **overrides)
     from fastproxy import server
 
@@ -107,6 +110,20 @@ def check(config_path: str | None, *, cursor: bool, url: str) -> None:
     groups = _run(check_all(settings, reasons, source, launch))
     click.echo(render(groups))
     _leave(1 if is_faulty(groups) else 0)
+
+
+@main.command()
+@_config_option
+@click.option("--timeout", type=float, default=3.0, show_default=True, help="Seconds to wait for the answer.")
+def health(config_path: str | None, timeout: float) -> None:
+    """Ask the proxy that runs here whether it is ready; fails where it is not. For containers."""
+    settings, _reasons, _source = _load(config_path)
+    from fastproxy.own_health import trouble
+
+    found = trouble(settings.server, timeout)
+    if found:
+        raise click.ClickException(found)
+    click.echo("ready")
 
 
 def _check_cursor(settings: Settings, url: str) -> NoReturn:

@@ -9,6 +9,7 @@ import orjson
 
 from fastproxy.checks.findings import Finding, State
 from fastproxy.config import Settings
+from fastproxy.own_health import own_url
 from fastproxy.server import CannotListenError, plan
 from fastproxy.upstream.probe import Unreachable, ask, open_client
 
@@ -43,10 +44,7 @@ async def _who_is_there(settings: Settings, place: str) -> Finding:
 
 async def _fastproxy_version(settings: Settings) -> str:
     """The version that /health tells there; "" where it is no fastproxy."""
-    server = settings.server
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - where to ask
-    scheme = "https" if server.tls_certificate else "http"
-    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{server.port}"
+    url = own_url(settings.server)
     try:
         client = await asyncio.to_thread(open_client, url, verified=False)
         async with client:

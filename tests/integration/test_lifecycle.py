@@ -78,6 +78,17 @@ def test_an_idle_proxy_ends_at_once(mock_process: MockUpstream) -> None:
     assert time.monotonic() - began < 1.5
 
 
+def test_sigterm_during_the_start_ends_it_with_0(tmp_path: Path) -> None:
+    pipe = tmp_path / "key"
+    os.mkfifo(pipe)
+    keys = f'[{{"name": "app", "key": "file:{pipe}"}}]'
+    environment = {"HOME": str(tmp_path), "FASTPROXY_AUTH__KEYS": keys}
+    process = Process("fastproxy", ["serve", "--port", "0"], tmp_path, environment)
+    with pipe.open("wb"):  # which waits until it reads its key, and lets it wait
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0, process.output()
+
+
 def test_a_taken_port_is_said_and_how_to_choose_another(mock_process: MockUpstream, tmp_path: Path) -> None:
     arguments = ["serve", "--port", str(mock_process.port)]
     process = Process("fastproxy", arguments, tmp_path, {"HOME": str(tmp_path)})
