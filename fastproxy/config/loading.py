@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from fastproxy.config.settings import Settings
 PREFIX = "FASTPROXY_"
 OTHER_VARIABLES = ("FASTPROXY_BRIDGE_", "FASTPROXY_TEST_")
 """Names with our prefix that are not configuration keys."""
+SERVICE_LINK = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+"""What Kubernetes sets, after the prefix, in every pod beside a Service whose name begins with `fastproxy`."""
 
 
 class ConfigError(Exception):
@@ -73,7 +76,7 @@ def _merge_environment(data: dict[str, Any], environment: Mapping[str, str]) -> 
     """FASTPROXY_SECTION__KEY, whatever its case; `-` in a TOML key may be written `_`. A section as a whole
     is FASTPROXY_SECTION, as JSON."""
     for name, text in sorted(environment.items()):
-        if not name.startswith(PREFIX) or name.startswith(OTHER_VARIABLES):
+        if not name.startswith(PREFIX) or name.startswith(OTHER_VARIABLES) or _is_service_link(name, text):
             continue
         path = name[len(PREFIX) :].split("__")
         whole_section = len(path) == 1 and text.startswith(("[", "{"))  # FASTPROXY_ALIASES, FASTPROXY_ROUTES
@@ -85,6 +88,12 @@ def _merge_environment(data: dict[str, Any], environment: Mapping[str, str]) -> 
             if not isinstance(table, dict):
                 raise ConfigError(f"{name}: {part.lower()} is not a table")
         table[_spelling(path[-1], table)] = _value(name, text)
+
+
+def _is_service_link(name: str, text: str) -> bool:
+    """FASTPROXY_PORT=tcp://10.0.0.1:4000 and its like; FASTPROXY_PORT=4001 is somebody's mistake."""
+    own = name.removeprefix(PREFIX)
+    return "__" not in own and bool(SERVICE_LINK.fullmatch(own)) and ("://" in text or own != "PORT")
 
 
 def _spelling(part: str, table: Mapping[str, Any]) -> str:

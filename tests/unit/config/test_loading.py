@@ -257,3 +257,22 @@ def test_a_provider_that_was_switched_off_says_so() -> None:
 
 def test_a_custom_provider_is_on_with_and_without_a_key() -> None:
     assert reasons("[providers.box]\nkind = 'openai'\nbase_url = 'http://b/v1'")["box"] == ""
+
+
+def test_what_kubernetes_tells_of_a_service_named_fastproxy_is_no_setting() -> None:
+    links = {
+        "FASTPROXY_SERVICE_HOST": "10.96.0.7",
+        "FASTPROXY_SERVICE_PORT": "4000",
+        "FASTPROXY_SERVICE_PORT_HTTP": "4000",
+        "FASTPROXY_PORT": "tcp://10.96.0.7:4000",
+        "FASTPROXY_PORT_4000_TCP": "tcp://10.96.0.7:4000",
+        "FASTPROXY_PORT_4000_TCP_ADDR": "10.96.0.7",
+        "FASTPROXY_CANARY_SERVICE_HOST": "10.96.0.8",
+    }
+    assert load(None, NOWHERE | links)[0].server.port == 4000
+
+
+@pytest.mark.parametrize("name", ["FASTPROXY_PORT", "FASTPROXY_HOST", "FASTPROXY_SERVICE"])
+def test_a_setting_without_its_section_is_a_mistake_all_the_same(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: a setting's variable is spelled FASTPROXY_SECTION__KEY"):
+        load(None, NOWHERE | {name: "4001"})
