@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUNNABLE := $(VENV)/.runnable
 BUNDLE := bridge/dist/fastproxy-bridge.cjs
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 NPM_CI := npm ci --no-audit --no-fund --silent
 
 .DEFAULT_GOAL := help
@@ -17,13 +18,18 @@ define need_python
 @test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 endef
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+# without build isolation, which would fetch a build backend that no lock file knows
+define install_ourselves
+@$(PIP) --require-hashes -r requirements-build.lock
+@$(PIP) --no-build-isolation --no-deps -e .
+endef
 
 # what running takes: no development tool, and the bridge only where there is a claude to bridge to
 $(RUNNABLE): requirements.lock pyproject.toml
 	$(need_python)
 	@echo "installing (once, half a minute)"
 	@test -e $(READY) || $(PIP) --require-hashes -r requirements.lock
-	@$(PIP) --no-deps -e .
+	$(install_ourselves)
 	@if command -v claude >/dev/null && command -v npm >/dev/null; then $(MAKE) -s bridge || echo "the bridge to the claude CLI was not built; all else works"; fi
 	@touch $@
 
@@ -31,7 +37,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	$(need_python)
 	@echo "installing what development takes (once, a minute or two)"
 	@$(PIP) --require-hashes -r requirements-dev.lock
-	@$(PIP) --no-deps -e .
+	$(install_ourselves)
 	@if command -v npm >/dev/null; then $(MAKE) -s bridge || echo "the bridge to the claude CLI was not built; all else works"; fi
 	@touch $@ $(RUNNABLE)
 
@@ -76,10 +82,10 @@ bench: $(READY) ## measure against the bare relay and the direct call, in one ru
 	$(BIN)/pytest bench -o addopts="--strict-markers --import-mode=importlib" --timeout 900 -q -s
 
 lock: $(READY) ## renew the lock files
-	$(BIN)/python -m pip install -q uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --group dev pyproject.toml -o requirements-dev.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build -o requirements-build.lock
+	$(LOCK) --all-extras pyproject.toml -o requirements.lock
+	$(LOCK) --all-extras --group dev pyproject.toml -o requirements-dev.lock
+	$(LOCK) --group build -o requirements-build.lock
+	$(LOCK) --group executable -c requirements.lock -o requirements-executable.lock
 
 clean: ## remove what was made
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
