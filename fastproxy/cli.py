@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Coroutine
 from typing import Any, NoReturn, TypeVar
 
@@ -49,6 +50,7 @@ def serve(config_path: str | None, **overrides: Any) -> None:
     # told to end while it starts; the first process of a container would not even hear it by default
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings, reasons, source = _load(config_path, **overrides)
+    _need_temporary_folder()
     from fastproxy import server
 
     try:
@@ -59,6 +61,17 @@ def serve(config_path: str | None, **overrides: Any) -> None:
     click.echo(_welcome(settings, reasons, source, chosen.port))
     sys.stdout.flush()
     raise SystemExit(server.run(chosen))
+
+
+def _need_temporary_folder() -> None:
+    """The workers' metrics are kept in one; Robyn does not even load without."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        raise click.ClickException(
+            "no folder for temporary files can be written to: mount one at /tmp (docker run --tmpfs /tmp), "
+            "or set TMPDIR"
+        ) from None
 
 
 @main.command()

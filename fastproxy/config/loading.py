@@ -19,7 +19,7 @@ PREFIX = "FASTPROXY_"
 OTHER_VARIABLES = ("FASTPROXY_BRIDGE_", "FASTPROXY_TEST_")
 """Names with our prefix that are not configuration keys."""
 SERVICE_LINK = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
-"""What Kubernetes sets, after the prefix, in every pod beside a Service whose name begins with `fastproxy`."""
+"""What Kubernetes sets, after the prefix, in each pod beside a Service whose name begins with `fastproxy`."""
 
 
 class ConfigError(Exception):

@@ -45,9 +45,8 @@ def test_it_gives_up_on_a_server_that_says_nothing(tmp_path: Path) -> None:
 
 def test_it_asks_a_server_with_a_certificate_of_its_own(tmp_path: Path) -> None:
     certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
-    subject = ["-subj", "/CN=proxy.example", "-days", "2"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate]
-    subprocess.run([*command, *subject], check=True, capture_output=True)
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=proxy.example"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     tls = {"FASTPROXY_SERVER__TLS_CERTIFICATE": str(certificate), "FASTPROXY_SERVER__TLS_KEY": str(key)}
     port = free_port()
     arguments = [sys.executable, "-m", "fastproxy", "serve", "--port", str(port)]
