@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUNNABLE := $(VENV)/.runnable
 BUNDLE := bridge/dist/fastproxy-bridge.cjs
+RELEASE := .venv-release
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 NPM_CI := npm ci --no-audit --no-fund --silent
 
@@ -13,9 +14,10 @@ NPM_CI := npm ci --no-audit --no-fund --silent
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-define need_python
-@$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed (try: make PYTHON=python3.12)" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
-@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+# $(1): the folder of the environment
+define python_for
+$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is %d.%d (try: make PYTHON=python3.12)" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
+@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
 endef
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 # without build isolation, which would fetch a build backend that no lock file knows
@@ -26,7 +28,7 @@ endef
 
 # what running takes: no development tool, and the bridge only where there is a claude to bridge to
 $(RUNNABLE): requirements.lock pyproject.toml
-	$(need_python)
+	@$(call python_for,$(VENV))
 	@echo "installing (once, half a minute)"
 	@test -e $(READY) || $(PIP) --require-hashes -r requirements.lock
 	$(install_ourselves)
@@ -34,7 +36,7 @@ $(RUNNABLE): requirements.lock pyproject.toml
 	@touch $@
 
 $(READY): requirements-dev.lock pyproject.toml
-	$(need_python)
+	@$(call python_for,$(VENV))
 	@echo "installing what development takes (once, a minute or two)"
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	$(install_ourselves)
@@ -50,6 +52,27 @@ bridge: $(BUNDLE) ## build the bridge to the claude CLI (needs Node.js 20)
 
 $(BUNDLE): bridge/package-lock.json bridge/build.mjs $(filter-out %.test.ts,$(wildcard bridge/src/*.ts))
 	@cd bridge && { test -d node_modules || $(NPM_CI); } && npm run --silent build
+
+wheel: ## build wheel and sdist into dist/, the same to the byte each time
+	@if command -v npm >/dev/null; then $(MAKE) -s bridge; fi
+	@$(MAKE) -s $(RELEASE)/.ready
+	$(RELEASE)/bin/python -m hatchling build -t sdist -t wheel
+
+executable: ## build dist/fastproxy: one file that needs no Python (a minute)
+	@if command -v npm >/dev/null; then $(MAKE) -s bridge; fi
+	@$(MAKE) -s dist/fastproxy
+
+# in an environment with what runs and what builds, and nothing that an import could pull in besides
+$(RELEASE)/.ready: requirements.lock requirements-executable.lock
+	@$(call python_for,$(RELEASE))
+	@echo "installing what builds a release (once, half a minute)"
+	@$(RELEASE)/bin/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(RELEASE)/bin/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements-executable.lock
+	@touch $@
+
+dist/fastproxy: $(RELEASE)/.ready $(shell find fastproxy release -type f -not -name '*.pyc') $(wildcard $(BUNDLE))
+	@$(RELEASE)/bin/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+	$(RELEASE)/bin/python -m PyInstaller --noconfirm --log-level WARN --workpath build/executable release/fastproxy.spec
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format -q .
@@ -78,6 +101,9 @@ docs: $(READY) ## write anew what docs/ holds of the code: API, configuration, f
 	$(BIN)/python -m testkit.failure_page
 	$(BIN)/python -m testkit.configuration_page
 
+docs-test: $(READY) ## try every command of the guides in clean checkouts (minutes)
+	$(BIN)/python -m testkit.guides
+
 bench: $(READY) ## measure against the bare relay and the direct call, in one run
 	$(BIN)/pytest bench -o addopts="--strict-markers --import-mode=importlib" --timeout 900 -q -s
 
@@ -88,6 +114,6 @@ lock: $(READY) ## renew the lock files
 	$(LOCK) --group executable -c requirements.lock -o requirements-executable.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
+	rm -rf $(VENV) $(RELEASE) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
 
-.PHONY: help setup run bridge format check test fuzz chaos docs bench lock clean
+.PHONY: help setup run bridge wheel executable format check test fuzz chaos docs docs-test bench lock clean
