@@ -20,12 +20,8 @@ async def load_json(request: HttpRequest) -> Json:
     A missing content type is taken for JSON, as many clients forget it; a form or plain text is not: a
     web page may send those to this machine without asking.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind and kind != "application/json" and not kind.endswith("+json"):
-        raise ProxyError(
-            ErrorKind.UNSUPPORTED_MEDIA_TYPE,
-            f"The content type is {kind[:80]!r}; send JSON with `content-type: application/json`.",
-        )
+    if (kind := request.headers.get("content-type")) != "application/json" and kind:
+        _require_json(kind)
     if (coding := request.headers.get("content-encoding")) is not None:
         request.body = await inflate(request.body, coding, request.body_limit)
     body = request.body
@@ -38,3 +34,12 @@ async def load_json(request: HttpRequest) -> Json:
     if not isinstance(value, dict):
         raise ProxyError(ErrorKind.INVALID_JSON, "The body must be a JSON object, {…}.")
     return value
+
+
+def _require_json(content_type: str) -> None:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise ProxyError(
+            ErrorKind.UNSUPPORTED_MEDIA_TYPE,
+            f"The content type is {kind[:80]!r}; send JSON with `content-type: application/json`.",
+        )

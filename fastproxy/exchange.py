@@ -79,7 +79,7 @@ class Exchange:
     def check(self, upstream_request: UpstreamRequest) -> None:
         """Notes what a provider cannot do, and refuses the request where the settings want that."""
         dropped = upstream_request.dropped
-        self.record.dropped = tuple(item.param for item in dropped)
+        self.record.dropped = tuple(item.param for item in dropped) if dropped else ()
         if dropped and self.policy.on_unsupported == "reject":
             first = dropped[0]
             raise ProxyError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fastproxy.errors import UpstreamError
+from fastproxy.types import value
 from fastproxy.wire.events import CONTENT, Carry, Event, Fault, Finish, Translator, Usage
 
 
@@ -55,7 +56,7 @@ class AnswerStream(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WholeAnswer:
     """A unary answer as the client's bytes, and what is told about it."""
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fastproxy.errors import UpstreamError
-from fastproxy.types import Json
+from fastproxy.types import Json, value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delta:
     """A piece of the answer's text."""
 
@@ -31,7 +31,7 @@ class Delta:
     """OpenAI's `logprobs.content` items for this piece."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reasoning:
     """A piece of the model's thoughts (`reasoning_content`)."""
 
@@ -39,7 +39,7 @@ class Reasoning:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refusal:
     """A piece of a refusal (`message.refusal`)."""
 
@@ -47,7 +47,7 @@ class Refusal:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolDelta:
     """A piece of a tool call."""
 
@@ -60,7 +60,7 @@ class ToolDelta:
     """Provider data beside the call (`{"google": {"thought_signature": ...}}`), on the first piece."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Annotations:
     """Citations in OpenAI's form: `{"type": "url_citation", "url_citation": {...}}`."""
 
@@ -68,7 +68,7 @@ class Annotations:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Image:
     """A generated image as a data URL (`message.images[]`, the field's de facto place)."""
 
@@ -76,7 +76,7 @@ class Image:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Token counts as OpenAI counts: prompt includes cached, completion includes reasoning."""
 
@@ -90,7 +90,7 @@ class Usage:
     """Provider counters worth passing on beside OpenAI's (`prompt_cache_hit_tokens`, ...)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finish:
     """The end of one choice."""
 
@@ -101,7 +101,7 @@ class Finish:
     """The provider's own word, for the log."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Carry:
     """Something the provider must get back later and clients throw away (see `continuity.py`)."""
 
@@ -113,7 +113,7 @@ class Carry:
     """JSON: a string or an object."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fault:
     """The stream broke, or the provider reported an error inside it. The last event."""
 

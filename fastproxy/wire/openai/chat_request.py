@@ -30,9 +30,8 @@ def parse_chat(body: Json) -> ChatRequest:
         model=model_of(body.get("model")),
         messages=wrap_inputs(messages, custom_tools) if custom_tools else messages,
         stream=flag_in(body, "stream", "stream"),
-        include_usage=flag_in(
-            object_in(body, "stream_options"), "include_usage", "stream_options.include_usage"
-        ),
+        include_usage="stream_options" in body
+        and flag_in(object_in(body, "stream_options"), "include_usage", "stream_options.include_usage"),
         tools=tools,
         tool_choice=parse_tool_choice(body, tools),
         parameters=parameters,

@@ -91,22 +91,17 @@ def usage_of(usage: Json) -> Usage:
     """The counts in OpenAI's `usage` object; what OpenAI does not know goes into `extra`."""
     usage = full_usage(usage)
     prompt, completion = _count(usage.get("prompt_tokens")) or 0, _count(usage.get("completion_tokens")) or 0
-    of_prompt = _object(usage.get("prompt_tokens_details"))
-    of_completion = _object(usage.get("completion_tokens_details"))
+    of_prompt, of_completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     return Usage(
         prompt,
         completion,
         _count(usage.get("total_tokens")) or prompt + completion,
-        _count(of_prompt.get("cached_tokens")) if of_prompt else None,
-        _count(of_prompt.get("cache_write_tokens")) if of_prompt else None,
-        _count(of_completion.get("reasoning_tokens")) if of_completion else None,
-        {name: usage[name] for name in usage if name not in _KNOWN},
+        _count(of_prompt.get("cached_tokens")) if isinstance(of_prompt, dict) else None,
+        _count(of_prompt.get("cache_write_tokens")) if isinstance(of_prompt, dict) else None,
+        _count(of_completion.get("reasoning_tokens")) if isinstance(of_completion, dict) else None,
+        {} if usage.keys() <= _KNOWN else {name: usage[name] for name in usage if name not in _KNOWN},
     )
 
 
 def _count(value: Any) -> int | None:
     return max(value, 0) if type(value) is int else None
-
-
-def _object(value: Any) -> Json:
-    return value if isinstance(value, dict) else {}

@@ -74,9 +74,10 @@ def parse_responses(body: Json) -> ChatRequest:
 def tool_results(body: Json) -> list[tuple[Json, list[Json]]]:
     """The tools' answers in the `input` of a body whose conversation stands in `messages`."""
     items = body.get("input")
+    if not isinstance(items, list):
+        return []
     reader = ResponsesInput()
-    if isinstance(items, list):
-        reader.read([item for item in items if isinstance(item, dict) and _is_result(item)])
+    reader.read([item for item in items if isinstance(item, dict) and _is_result(item)])
     return reader.results
 
 

@@ -36,8 +36,8 @@ def parse_tools(body: Json) -> tuple[Json, ...]:
 
 def custom_tool_names(body: Json) -> frozenset[str]:
     """The names of the free-text tools among the (already parsed) tools of a body."""
-    tools = body.get("tools") or ()
-    return frozenset(_name_in(tool, "tools") for tool in tools if _is_custom(tool))
+    tools = body.get("tools")
+    return frozenset(_name_in(tool, "tools") for tool in tools if _is_custom(tool)) if tools else frozenset()
 
 
 def _is_custom(tool: Json) -> bool:

@@ -6,6 +6,7 @@ import orjson
 
 from fastproxy.types import ChatRequest, Json
 from fastproxy.wire.answer import WholeAnswer
+from fastproxy.wire.events import Carry
 from fastproxy.wire.openai.chunks import finish_reason, full_usage, usage_of
 from fastproxy.wire.openai.errors import bad_response, error_in_answer
 from fastproxy.wire.openai.passthrough import encode_answer, made_id
@@ -35,7 +36,6 @@ def read_completion(body: bytes) -> Json:
 def pass_completion(request: ChatRequest, body: bytes) -> WholeAnswer:
     """The body for the client: the same bytes where they are right already."""
     answer = read_completion(body)
-    keeper = ReasoningKeeper(request)
     fixed = _identity(answer, request)
     choices = answer["choices"]
     settled = [_choice(choice, index) for index, choice in enumerate(choices)]
@@ -43,13 +43,18 @@ def pass_completion(request: ChatRequest, body: bytes) -> WholeAnswer:
         fixed["choices"] = settled
     usage = answer.get("usage")
     if isinstance(usage, dict) and (full := full_usage(usage)) is not usage:
-        fixed["usage"] = full
+        fixed["usage"] = usage = full
     return WholeAnswer(
-        body=encode_answer({**answer, **fixed}) if fixed else body.strip(),
-        usage=usage_of(usage) if isinstance(usage, dict) else None,
-        finish=str(choices[0].get("finish_reason") or ""),
-        carries=(*keeper.add(choices[0]["message"]), *keeper.end()),
+        encode_answer({**answer, **fixed}) if fixed else body.strip(),
+        usage_of(usage) if isinstance(usage, dict) else None,
+        str(choices[0].get("finish_reason") or ""),
+        _carries(request, choices[0]["message"]) if request.tools else (),
     )
+
+
+def _carries(request: ChatRequest, message: Json) -> tuple[Carry, ...]:
+    keeper = ReasoningKeeper(request)
+    return (*keeper.add(message), *keeper.end())
 
 
 def _identity(answer: Json, request: ChatRequest) -> Json:
