@@ -1,4 +1,4 @@
-"""Every guide is tried in its short form: what installs or builds is only read (`make docs-test` does it all)."""
+"""Each guide is tried in its short form: what installs or builds is only read (`make docs-test` runs all)."""
 
 from __future__ import annotations
 
