@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import orjson
 
-from bench import results
 from bench.figures import Figures, difference_ms
 from bench.goals import Goal
 from bench.http_bytes import address, http_request, is_whole, post
+from bench.suite import Suite
 from bench.targets import API_KEY, DIRECT, PROXY
 from fastproxy.providers import PROVIDERS
 from fastproxy.types import ChatRequest, Deployment
@@ -31,14 +31,11 @@ from testkit.formats import Format
 from testkit.mock import MockUpstream
 from testkit.proxy import FastproxyProcess
 
-if TYPE_CHECKING:
-    import pytest
-    from pytest_benchmark.fixture import BenchmarkFixture
-
 CONTRACT_MS = 50.0
 UNARY_ROUNDS, STREAM_ROUNDS, WARM_UP_ROUNDS = 400, 40, 20
 EVENTS, EVENTS_PER_SECOND = 20, 200
 _STAMP = re.compile(rb"t=(\d{19})")
+ABOUT_SECONDS = 15.0
 CPU_RUNS, STREAM_EVENTS = 7, 1000
 SMALL, LARGE, EVENT = "CPU of a 2 KB exchange, ms", "CPU of a 100 KB request, ms", "CPU of an event, µs"
 GOALS = {SMALL: (1e3, 1.0), LARGE: (1e3, 5.0), EVENT: (1e6, 30.0)}
@@ -129,19 +126,20 @@ def p50_ms(seconds: Sequence[float]) -> float:
     return median(seconds) * 1000
 
 
-def measure(benchmark: BenchmarkFixture, pair: Pair) -> Figures:
+def measure(suite: Suite, pair: Pair) -> Figures:
     """Milliseconds that fastproxy adds to a small unary answer, and to the events of a paced stream."""
     model = pair.subject.deployment.model
+    unary_rounds, stream_rounds = (20, 2) if suite.plan.quick else (UNARY_ROUNDS, STREAM_ROUNDS)
     with pair.callers(question(model)) as unary:
-        benchmark.pedantic(  # type: ignore[no-untyped-call]
-            unary[PROXY].call, setup=unary[DIRECT].call, rounds=UNARY_ROUNDS, warmup_rounds=WARM_UP_ROUNDS
+        suite.benchmark.pedantic(  # type: ignore[no-untyped-call]
+            unary[PROXY].call, setup=unary[DIRECT].call, rounds=unary_rounds, warmup_rounds=WARM_UP_ROUNDS
         )
     paced = f"{model}-bench-n{EVENTS}-r{EVENTS_PER_SECOND}"
     with pair.callers(question(paced) | {"stream": True}) as streams:
-        for _ in range(STREAM_ROUNDS):
+        for _ in range(stream_rounds):
             for caller in streams.values():
                 caller.call()
-    assert {len(caller.delays) for caller in streams.values()} == {EVENTS * STREAM_ROUNDS}
+    assert {len(caller.delays) for caller in streams.values()} == {EVENTS * stream_rounds}
     return {
         "unary P50": _added(unary, "seconds"),
         "first event P50": _added(streams, "first_event_seconds"),
@@ -246,20 +244,16 @@ def _cpu_seconds(work: Callable[[], object], times: int, parts: int) -> list[flo
     return runs
 
 
-def check(name: str, benchmark: BenchmarkFixture, pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+def check(name: str, suite: Suite, pair: Pair) -> None:
     """Measures, shows the figures with the goals, writes them to `bench/results/`, asserts the contract."""
-    added, cpu = measure(benchmark, pair), cpu_seconds(pair.subject)
-    lines = [_line(title, figures) for title, figures in added.items()]
+    suite.say(f"{name}: about {ABOUT_SECONDS:.0f} s")
+    added, cpu = measure(suite, pair), cpu_seconds(pair.subject)
     goals = [Goal(title, [min(cpu[title]) * scale], "<=", bound) for title, (scale, bound) in GOALS.items()]
     goals += [
         Goal(f"{title} added, ms", [f["added"]], "<=", CONTRACT_MS, "contract") for title, f in added.items()
     ]
-    lines += [goal.line() for goal in goals]
-    benchmark.extra_info.update({"added": added, "cpu_seconds": cpu})
-    told = {"added": added, "cpu_seconds": cpu, "goals": [goal.told() for goal in goals]}
-    path = results.write(f"overhead_{name}", told)
-    with capsys.disabled():
-        print("", *lines, f"written to {path}", sep="\n")
+    lines = [_line(title, figures) for title, figures in added.items()]
+    suite.report(f"overhead_{name}", lines, goals, {"added": added, "cpu_seconds": cpu})
     assert [title for title, figures in added.items() if figures["added"] >= CONTRACT_MS] == []
 
 

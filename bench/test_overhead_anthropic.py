@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bench.overhead import Pair, Subject, check
+from bench.suite import Suite
 from fastproxy.types import Deployment
 from testkit.formats import ANTHROPIC
-
-if TYPE_CHECKING:
-    import pytest
-    from pytest_benchmark.fixture import BenchmarkFixture
 
 KEY = "sk-ant-mock"
 SUBJECT = Subject(
@@ -20,7 +15,5 @@ SUBJECT = Subject(
 )
 
 
-def test_the_contract_holds_and_the_figures_are_shown(
-    benchmark: BenchmarkFixture, pair: Pair, capsys: pytest.CaptureFixture[str]
-) -> None:
-    check("anthropic", benchmark, pair, capsys)
+def test_the_contract_holds_and_the_figures_are_shown(suite: Suite, pair: Pair) -> None:
+    check("anthropic", suite, pair)

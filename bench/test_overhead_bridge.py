@@ -13,25 +13,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
-from bench import results
 from bench.driven_cli import DrivenCli
 from bench.figures import Figures
+from bench.goals import Goal
 from bench.http_bytes import http_request, post
 from bench.overhead import Caller, p50_ms
+from bench.suite import Suite
 from bench.targets import API_KEY, DIRECT, EVERYTHING_ON, PROXY
 from fastproxy.providers import PROVIDERS
 from fastproxy.types import Deployment
 from fastproxy.wire.surface import CHAT
 from testkit.claude import ClaudeProxy, Cli, fake_cli, real_cli
 from testkit.mock import SSE_HEADERS, MockUpstream
-
-if TYPE_CHECKING:
-    from pytest_benchmark.fixture import BenchmarkFixture
 
 MODEL = "claude-sonnet"
 PAUSE_SECONDS, UPSTREAM_MS = 0.6, 300.0
@@ -189,32 +186,30 @@ def four_at_once(upstream: MockUpstream, proxy: ClaudeProxy) -> Figures:
         return added(through, direct.first_event_seconds)
 
 
-def tell(name: str, cli: str, figures: Figures, benchmark: BenchmarkFixture, capsys: Any) -> None:
+def tell(name: str, cli: str, figures: Figures, suite: Suite, goals: Sequence[Goal]) -> None:
     """Shows the figures, with the CLI and the bodies, and writes them to `bench/results/`."""
-    lines = [f"added by the way through {cli}, ms:"]
+    sizes = {title: len(orjson.dumps(asked(body))) for title, body in BODIES.items()}
+    lines = [f"added by the way through {cli}, ms (bodies, bytes: {sizes}):"]
     lines += [
         f"  {title}: P50 {added['P50']:.1f}, P90 {added['P90']:.1f} ({added['count']} times)"
         for title, added in figures.items()
     ]
-    benchmark.extra_info.update({"cli": cli, "added": figures})
-    sizes = {title: len(orjson.dumps(asked(body))) for title, body in BODIES.items()}
-    path = results.write(name, {"cli": cli, "added": figures, "body_bytes": sizes, "bodies": BODIES})
-    with capsys.disabled():
-        print("", *lines, f"bodies, bytes: {sizes}", f"written to {path}", sep="\n")
+    suite.report(name, lines, goals, {"cli": cli, "added": figures, "body_bytes": sizes, "bodies": BODIES})
 
 
 def test_the_real_cli_adds_less_than_the_contract_to_the_first_token(
-    benchmark: BenchmarkFixture, upstream: MockUpstream, real: Cli, capsys: pytest.CaptureFixture[str]
+    suite: Suite, upstream: MockUpstream, real: Cli
 ) -> None:
     figures: Figures = {}
+    suite.say("the way through the real CLI: about 90 s")
     with ClaudeProxy(real, upstream.url, EVERYTHING_ON) as proxy:
         version = proxy.bridge_health()["cli"]["version"]
         answers_late(upstream)
         with callers(upstream, proxy, _SHORT) as both:
-            benchmark.pedantic(  # type: ignore[no-untyped-call]
+            suite.benchmark.pedantic(  # type: ignore[no-untyped-call]
                 both[PROXY].call,
                 setup=alternate(both[PROXY], [both[DIRECT].call]),
-                rounds=ROUNDS,
+                rounds=2 if suite.plan.quick else ROUNDS,
                 warmup_rounds=WARM_UP_ROUNDS,
             )
             measured = [both[name].first_event_seconds[WARM_UP_ROUNDS:] for name in (PROXY, DIRECT)]
@@ -227,24 +222,30 @@ def test_the_real_cli_adds_less_than_the_contract_to_the_first_token(
         figures["first token, four at once"] = four_at_once(upstream, proxy)
     with ClaudeProxy(real, upstream.url, EVERYTHING_ON, pool_size=0) as proxy:
         figures["first token, cold"] = first_tokens(upstream, proxy, _SHORT, 4)
-    tell(f"overhead_bridge_{version}", f"claude CLI {version}", figures, benchmark, capsys)
+    goals = [
+        _goal("first token", figures["first token, short prompt"], FIRST_TOKEN_MS, "contract"),
+        _goal("an event", figures["an event"], EVENT_MS),
+    ]
+    tell("overhead_bridge", f"claude CLI {version}", figures, suite, goals)
     assert figures["first token, short prompt"]["P50"] < FIRST_TOKEN_MS
-    assert figures["an event"]["P50"] < EVENT_MS
 
 
-def test_what_is_ours_alone_is_small(
-    benchmark: BenchmarkFixture, upstream: MockUpstream, fake: Cli, capsys: pytest.CaptureFixture[str]
-) -> None:
+def _goal(what: str, figures: Figures, bound: float, kind: str = "target") -> Goal:
+    return Goal(f"{what}, P50 added, ms", [figures["P50"]], "<=", bound, kind)
+
+
+def test_what_is_ours_alone_is_small(suite: Suite, upstream: MockUpstream, fake: Cli) -> None:
+    suite.say("the way through the fake CLI: about 40 s")
     with (
         ClaudeProxy(fake, upstream.url, EVERYTHING_ON) as proxy,
         DrivenCli(fake, upstream.url, messages_body(_SHORT, upstream.url)[2]) as driven,
     ):
         answers_late(upstream)
         with callers(upstream, proxy, _SHORT) as both:
-            benchmark.pedantic(  # type: ignore[no-untyped-call]
+            suite.benchmark.pedantic(  # type: ignore[no-untyped-call]
                 both[PROXY].call,
                 setup=alternate(both[PROXY], [both[DIRECT].call, driven.call]),
-                rounds=ROUNDS,
+                rounds=2 if suite.plan.quick else ROUNDS,
                 warmup_rounds=WARM_UP_ROUNDS,
             )
             through, direct = (both[name].first_event_seconds[WARM_UP_ROUNDS:] for name in (PROXY, DIRECT))
@@ -255,6 +256,10 @@ def test_what_is_ours_alone_is_small(
             "first token, ours alone": added(through, alone),
             "an event": events(upstream, proxy),
         }
-    tell("overhead_bridge_fake", "the fake CLI", figures, benchmark, capsys)
-    assert figures["first token, ours alone"]["P50"] < OURS_MS
-    assert figures["an event"]["P50"] < EVENT_MS
+    goals = [
+        _goal("first token, ours alone", figures["first token, ours alone"], OURS_MS),
+        _goal("first token, ours alone", figures["first token, ours alone"], FIRST_TOKEN_MS, "contract"),
+        _goal("an event", figures["an event"], EVENT_MS),
+    ]
+    tell("overhead_bridge_fake", "the fake CLI", figures, suite, goals)
+    assert figures["first token, ours alone"]["P50"] < FIRST_TOKEN_MS

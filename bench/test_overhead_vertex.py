@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bench.overhead import Pair, Subject, check
+from bench.suite import Suite
 from fastproxy.types import Deployment
 from testkit.formats import GEMINI
 from testkit.vertex import PROJECT, credentials, vertex_table
-
-if TYPE_CHECKING:
-    import pytest
-    from pytest_benchmark.fixture import BenchmarkFixture
 
 SUBJECT = Subject(
     Deployment("vertex", "vertex", "gemini-3-pro-preview", "", options={"project": PROJECT}),
@@ -21,7 +16,5 @@ SUBJECT = Subject(
 )
 
 
-def test_the_contract_holds_and_the_figures_are_shown(
-    benchmark: BenchmarkFixture, pair: Pair, capsys: pytest.CaptureFixture[str]
-) -> None:
-    check("vertex", benchmark, pair, capsys)
+def test_the_contract_holds_and_the_figures_are_shown(suite: Suite, pair: Pair) -> None:
+    check("vertex", suite, pair)

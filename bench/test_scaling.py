@@ -40,6 +40,7 @@ AXES: Mapping[str, tuple[Mapping[str, Load], Callable[[Figures], float], str]] =
 }
 """Axis -> its points, what is compared at each, and what that is called."""
 WORKERS = Load("unary", 64, 2.0)
+ONE, TWO = "one worker", "two workers"
 
 
 @pytest.mark.parametrize("axis", AXES)
@@ -103,7 +104,7 @@ def _with_workers(count: int, redis: str, folder: Path) -> Callable[[str], Serve
 )
 def test_two_workers_are_compared_with_one(suite: Suite, tmp_path: Path) -> None:
     load = suite.plan.load(WORKERS)
-    names = {f"{count} workers": count for count in (1, 2)}
+    names = {ONE: 1, TWO: 2}
     with RedisServer() as redis:
         more = {name: _with_workers(count, redis.url, tmp_path) for name, count in names.items()}
         with targets([DIRECT], more) as running:
@@ -118,8 +119,7 @@ def test_two_workers_are_compared_with_one(suite: Suite, tmp_path: Path) -> None
     rows = [[name, *(number(_middle(measured, name, figure)) for figure in figures)] for name in measured]
     lines = [results.columns(header, rows), *shares(measured)]
     gains = [
-        two["per_second"] / one["per_second"]
-        for one, two in zip(measured["1 workers"], measured["2 workers"], strict=True)
+        two["per_second"] / one["per_second"] for one, two in zip(measured[ONE], measured[TWO], strict=True)
     ]
     goals = [Goal("requests/s of two workers, x one", gains, ">=", 1.2)]
     told = {
