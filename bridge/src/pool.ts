@@ -33,6 +33,8 @@ export interface PoolState {
   idle: number;
   starting: number;
   queued: number;
+  /** Processes started since the bridge's start. */
+  spawned: number;
   closing: boolean;
 }
 
@@ -57,6 +59,7 @@ export class Pool {
   #capabilities: Capabilities;
   #spares: ClaudeProcess[] = [];
   #busy = new Set<ClaudeProcess>();
+  #spawned = 0;
   #gate: Gate;
   #demand = new Map<string, Demand>();
   #closing = false;
@@ -67,7 +70,10 @@ export class Pool {
   constructor(limits: PoolLimits, models: readonly string[], capabilities: Capabilities, spawn: Spawn, log: Log) {
     this.#limits = limits;
     this.#gate = new Gate(limits.maxProcesses, limits.queueLimit);
-    this.#spawn = spawn;
+    this.#spawn = (model, system) => {
+      this.#spawned += 1;
+      return spawn(model, system);
+    };
     this.#log = log;
     this.#capabilities = capabilities;
     for (const model of models) this.#demand.set(model, { lastUsed: performance.now(), permanent: true });
@@ -217,7 +223,7 @@ export class Pool {
   state(): PoolState {
     const starting = this.#spares.filter((spare) => !spare.ready).length;
     const idle = this.#spares.length - starting;
-    return { busy: this.#busy.size, idle, starting, queued: this.#gate.waiting, closing: this.#closing };
+    return { busy: this.#busy.size, idle, starting, queued: this.#gate.waiting, spawned: this.#spawned, closing: this.#closing };
   }
 
   /** No spares and no new requests from now on; running ones go on. */

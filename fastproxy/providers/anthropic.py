@@ -165,6 +165,7 @@ CLAUDE_CLI = replace(
         start="it starts with `fastproxy serve`; see its lines in the log",
         trouble=bridge_trouble,
         state=bridge_state,
+        watch_seconds=5.0,
     ),
     auth_header=("x-fastproxy-bridge-secret", ""),
     deadline_header="x-fastproxy-deadline-ms",

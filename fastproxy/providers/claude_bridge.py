@@ -11,6 +11,8 @@ from fastproxy.wire.anthropic.values import object_of, text_of
 STARTING = Trouble("the bridge is testing the claude CLI", "wait a few seconds")
 EXACT = "body"
 """The mode in which the CLI sends requests word for word."""
+POOL = ("busy", "idle", "starting", "queued", "spawned")
+"""claude processes by state, requests that wait for one, and how many were started in all."""
 _LOGIN = "run `claude` in a terminal and log in, or set ANTHROPIC_API_KEY"
 _TROUBLES = {
     "starting": STARTING,
@@ -43,13 +45,19 @@ def bridge_trouble(_status: int, body: bytes) -> Trouble | None:
 
 
 def bridge_state(body: bytes) -> Json:
-    """The CLI's version, how requests are handed to it, and whose credential it uses."""
+    """The CLI's version, how requests are handed to it, whose credential it uses, and its processes."""
     told = _loaded(body)
+    pool = object_of(told.get("pool"))
     return {
         "cli_version": text_of(object_of(told.get("cli")).get("version")) or "unknown",
         "mode": text_of(object_of(told.get("self_test")).get("mode")) or "unknown",
         "auth": text_of(object_of(told.get("auth")).get("mode")) or "unknown",
+        "pool": {name: _count(pool.get(name)) for name in POOL},
     }
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int else 0
 
 
 def _loaded(body: bytes) -> Json:

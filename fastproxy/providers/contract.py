@@ -55,6 +55,8 @@ class Listing:
     """Judges an answer by its status and body, before all else; None: by the status alone."""
     state: Callable[[bytes], Json] | None = None
     """What a good answer tells of the server's own state, for /health."""
+    watch_seconds: float = 0.0
+    """How often it is asked all the time, for its state's sake; 0: only when somebody wants to know."""
     fetch: str = ""
     """How it gets a model that it lacks (`{model}`); "" where that is not in the user's hands."""
 

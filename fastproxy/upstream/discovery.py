@@ -93,6 +93,14 @@ class Discovery:
         place = self._places.get(provider)
         return place.state if place and not place.fault else {}
 
+    def watched(self) -> dict[str, Json | None]:
+        """The state of each provider that is asked all the time; None where it does not answer."""
+        return {
+            name: (place.state or None) if not place.fault else None
+            for name, place in self._places.items()
+            if place.listing.watch_seconds
+        }
+
     async def refresh(self) -> None:
         """Asks all providers now; returns when they have answered, or did not within their time."""
         for place in self._places.values():
@@ -117,6 +125,15 @@ class Discovery:
         await self._sleep(FIRST_SECONDS)
         self._open = True
         self._renew()
+        await asyncio.gather(
+            *(self._watch(place) for place in self._places.values() if place.listing.watch_seconds)
+        )
+
+    async def _watch(self, place: _Place) -> None:
+        while True:
+            await self._sleep(place.listing.watch_seconds)
+            if place.task is None:
+                self._ask(place)
 
     def _renew(self) -> None:
         if not self._open:

@@ -16,7 +16,7 @@ HEALTHY: dict[str, Any] = {
     "cli": {"found": True, "version": "9.9.9"},
     "auth": {"mode": "key", "credentials": True},
     "self_test": {"mode": "body", "body": True},
-    "pool": {"busy": 0, "idle": 2},
+    "pool": {"busy": 0, "idle": 2, "starting": 1, "queued": 3, "spawned": 9, "closing": False},
 }
 
 
@@ -29,7 +29,8 @@ def body(**changed: Any) -> bytes:
 def test_a_bridge_that_can_answer_is_in_no_trouble(status: str, credentials: object) -> None:
     told = body(status=status, auth={"mode": "login", "credentials": credentials})
     assert bridge_trouble(200, told) is None
-    assert bridge_state(told) == {"cli_version": "9.9.9", "mode": "body", "auth": "login"}
+    pool = {"busy": 0, "idle": 2, "starting": 1, "queued": 3, "spawned": 9}
+    assert bridge_state(told) == {"cli_version": "9.9.9", "mode": "body", "auth": "login", "pool": pool}
 
 
 @pytest.mark.parametrize(
@@ -61,4 +62,6 @@ json_values = st.recursive(
 @given(st.binary(max_size=60) | json_values.map(orjson.dumps))
 def test_whatever_it_says_there_is_a_judgement(told: bytes) -> None:
     bridge_trouble(200, told)
-    assert set(bridge_state(told)) == {"cli_version", "mode", "auth"}
+    state = bridge_state(told)
+    assert set(state) == {"cli_version", "mode", "auth", "pool"}
+    assert all(type(number) is int for number in state["pool"].values())
