@@ -23,6 +23,7 @@ from fastproxy.observability.journal import Journal
 from fastproxy.observability.logging import request_writer
 from fastproxy.observability.metrics import Metrics
 from fastproxy.observability.record import MAX_NAME, RequestRecord
+from fastproxy.observability.sampler import Sampler, Sources
 from fastproxy.pipeline import Pipeline
 from fastproxy.providers import PROVIDERS
 from fastproxy.resilience.attempts import Attempts
@@ -75,6 +76,17 @@ class App:
             _policy(settings.server),
             self.limits,
         )
+        self.sampler = Sampler(
+            self.metrics.present,
+            Sources(
+                lambda: self.pipeline.in_flight,
+                lambda: self.pipeline.gate.waiting,
+                turns.load,
+                self.breakers.states,
+                self.credentials.status,
+                self.discovery.watched,
+            ),
+        )
         self.asgi = RobynAsgi(robyn_app(self), on_error=self._on_error, max_body_bytes=server.max_body_bytes)
 
     def _told(self, server: ServerSettings) -> Callable[[Sequence[RequestRecord]], None]:
@@ -93,9 +105,11 @@ class App:
         """Begins the background work; nothing is waited for."""
         self.credentials.start()
         self.discovery.start()
+        self.sampler.start()
 
     async def aclose(self) -> None:
         """Ends the background work and gives all connections back."""
+        self.sampler.close()
         await self.discovery.aclose()
         await self.credentials.aclose()
         await self.upstream.aclose()
@@ -108,12 +122,12 @@ class App:
         name = state.name.lower()
         tell = self._log.warning if state is State.OPEN else self._log.info
         tell(f"circuit {name}", provider=deployment.provider, model=deployment.model[:MAX_NAME])
-        self.metrics.circuit(deployment.provider, deployment.model, state.value)
+        self.metrics.present.set_circuits(self.breakers.states())
 
     def render_metrics(self) -> bytes:
         """The metrics of all workers, this one's up to date."""
         self.journal.flush()
-        self.metrics.in_flight.set(self.pipeline.in_flight)
+        self.sampler.look()
         return self.metrics.render()
 
     def _on_error(self, error: BaseException, request: HttpRequest) -> Reply:

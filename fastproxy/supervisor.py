@@ -13,11 +13,15 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
+from typing import TYPE_CHECKING
 
 import structlog
 
 from fastproxy.observability import logging
 from fastproxy.server import DRAIN_GRACE_SECONDS, Plan
+
+if TYPE_CHECKING:
+    from fastproxy.observability.metrics import DeadWorkers
 
 RESPAWN_SECONDS = 1.0
 """A worker that dies at once is not started again faster than this."""
@@ -42,6 +46,7 @@ class _Supervisor:
         self._context = multiprocessing.get_context("spawn")
         self._stop = threading.Event()
         self._log = structlog.get_logger()
+        self._dead: DeadWorkers | None = None
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,10 +63,12 @@ class _Supervisor:
         return worker
 
     def _replace(self, dead: SpawnProcess) -> SpawnProcess:
-        from prometheus_client import multiprocess as metrics_files
+        from fastproxy.observability.metrics import DeadWorkers  # not before METRICS_VARIABLE is set
 
         self._log.error("a worker died and is replaced", pid=dead.pid, exit_code=dead.exitcode)
-        metrics_files.mark_process_dead(dead.pid)  # type: ignore[no-untyped-call]
+        if self._dead is None:
+            self._dead = DeadWorkers()
+        self._dead.bury(dead.pid or 0)
         self._stop.wait(RESPAWN_SECONDS)
         return self._start()
 

@@ -21,7 +21,7 @@ class Journal:
 
     def __init__(
         self,
-        count: Callable[[RequestRecord], None],
+        count: Callable[[Sequence[RequestRecord]], None],
         write: Callable[[Sequence[RequestRecord]], None],
     ) -> None:
         self._count, self._write = count, write
@@ -46,6 +46,5 @@ class Journal:
             self._timer = None
         records, self._waiting = self._waiting, []
         if records:
-            for record in records:
-                self._count(record)
+            self._count(records)
             self._write(records)

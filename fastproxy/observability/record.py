@@ -23,6 +23,13 @@ MAX_NAME = 200
 """Characters of a client's words that are told in logs, metrics and headers."""
 
 
+_OPERATIONS = {
+    "completions": "text_completion",
+    "embeddings": "embeddings",
+    "count_tokens": "count_tokens",
+}
+
+
 @dataclass(slots=True)
 class RequestRecord:
     """Times are `time.monotonic()` seconds; durations are seconds."""
@@ -95,6 +102,14 @@ class RequestRecord:
         self.error_code, self.error_message = error.code, error.message
         if isinstance(error, UpstreamError):
             self.upstream_status = error.upstream_status
+
+    @property
+    def operation(self) -> str:
+        """What was asked for, in OpenTelemetry's words (gen_ai.operation.name) where it has one."""
+        path = self.path.rstrip("/")
+        if path.endswith("/chat/completions"):
+            return "chat"
+        return _OPERATIONS.get(path.rpartition("/")[2], "chat")
 
     @property
     def time_to_first_token(self) -> float:

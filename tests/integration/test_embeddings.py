@@ -11,6 +11,7 @@ import httpx
 import openai
 import pytest
 
+from testkit.exposition import Samples
 from testkit.mock import MockUpstream
 from testkit.proxy import FastproxyProcess
 from testkit.vertex import credentials, vertex_table
@@ -218,8 +219,13 @@ def test_embeddings_are_counted_like_any_request(proxy: FastproxyProcess, mock: 
     script(mock, OLLAMA, 1)
     assert post(proxy, {"model": OLLAMA, "input": "x"}).status_code == 200
     metrics = httpx.get(f"{proxy.url}/metrics", headers={"authorization": f"Bearer {KEY}"}).text
-    wanted = 'fastproxy_tokens_total{model="nomic-embed-text",provider="ollama",type="input"}'
-    assert any(line.startswith(wanted) for line in metrics.splitlines())
+    kinds = Samples(metrics).labels("gen_ai_client_token_usage_sum")
+    assert {
+        "gen_ai_operation_name": "embeddings",
+        "gen_ai_provider_name": "ollama",
+        "gen_ai_request_model": "nomic-embed-text",
+        "gen_ai_token_type": "input",
+    } in kinds
 
 
 def post(proxy: FastproxyProcess, body: dict[str, Any], path: str = "/v1/embeddings") -> httpx.Response:

@@ -16,7 +16,7 @@ class Told:
     def __init__(self) -> None:
         self.counted: list[RequestRecord] = []
         self.writes: list[int] = []
-        self.journal = Journal(self.counted.append, self.write)
+        self.journal = Journal(self.counted.extend, self.write)
 
     def write(self, records: Sequence[RequestRecord]) -> None:
         self.writes.append(len(records))
