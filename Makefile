@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 RUNNABLE := $(VENV)/.runnable
 BUNDLE := bridge/dist/fastproxy-bridge.cjs
 RELEASE := .venv-release
+DOCS := .venv-docs
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 NPM_CI := npm ci --no-audit --no-fund --silent
 
@@ -101,6 +102,14 @@ docs: $(READY) ## write anew what docs/ holds of the code: API, configuration, f
 	$(BIN)/python -m testkit.failure_page
 	$(BIN)/python -m testkit.configuration_page
 
+docs-site: $(DOCS)/.ready ## build the guides as a site into build/site; a broken link is an error
+	$(DOCS)/bin/mkdocs build -q
+
+$(DOCS)/.ready: requirements-docs.lock
+	@$(call python_for,$(DOCS))
+	@$(DOCS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	@touch $@
+
 docs-test: $(READY) ## try every command of the guides in clean checkouts (minutes)
 	$(BIN)/python -m testkit.guides
 
@@ -112,8 +121,9 @@ lock: $(READY) ## renew the lock files
 	$(LOCK) --all-extras --group dev pyproject.toml -o requirements-dev.lock
 	$(LOCK) --group build -o requirements-build.lock
 	$(LOCK) --group executable -c requirements.lock -o requirements-executable.lock
+	$(LOCK) --group docs -o requirements-docs.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) $(RELEASE) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
+	rm -rf $(VENV) $(RELEASE) $(DOCS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
 
-.PHONY: help setup run bridge wheel executable format check test fuzz chaos docs docs-test bench lock clean
+.PHONY: help setup run bridge wheel executable format check test fuzz chaos docs docs-site docs-test bench lock clean
