@@ -109,7 +109,8 @@ export class Backend {
     if (this.#stopping) return "stopping";
     if (!found) return "unavailable";
     if (!this.#current) return "starting";
-    return this.#current.capabilities.body ? "ok" : "degraded";
+    const { body, once } = this.#current.capabilities;
+    return body && once ? "ok" : "degraded";
   }
 
   /** No new requests; running ones go on. */

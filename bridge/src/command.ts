@@ -33,6 +33,8 @@ const FLAGS = [
   "--no-session-persistence",
   "--disable-slash-commands",
   "--max-turns", "1",
+  // Less than any answer costs: the CLI ends with the first one, where it would else ask for more (after max_tokens).
+  "--max-budget-usd", "0.000000001",
 ] as const;
 
 /** No second request, no side traffic, nothing of the machine in the prompt, no model or effort but the client's. */

@@ -15,11 +15,13 @@ export interface Capabilities {
   model: boolean;
   /** An empty turn that warms a process up and leaves nothing behind. */
   emptyTurn: boolean;
+  /** One question upstream, even after an answer that max_tokens cut. */
+  once: boolean;
   /** Earlier answers accepted on standard input: the second-best way; null where the best one made the test needless. */
   replay: boolean | null;
 }
 
-export const NOTHING: Capabilities = { body: false, model: false, emptyTurn: false, replay: false };
+export const NOTHING: Capabilities = { body: false, model: false, emptyTurn: false, once: false, replay: false };
 
 /** How conversations are handed over with these capabilities. */
 export type Mode = "body" | "replay" | "flattened";
@@ -79,9 +81,9 @@ async function testBody({ claude, next, requests }: Trial): Promise<Partial<Capa
   const done = next("result");
   claude.send(settingsLine(SETTINGS_ID, extra, MODEL), userLine("."));
   await done;
-  const seen = requests.at(-1) ?? {};
+  const seen = requests[0] ?? {};
   const body = Object.entries(extra).every(([name, value]) => same(seen[name], value));
-  return { emptyTurn, body, model: body && seen.model === MODEL };
+  return { emptyTurn, once: requests.length === 1, body, model: body && seen.model === MODEL };
 }
 
 async function testReplay({ claude, next, requests }: Trial): Promise<Partial<Capabilities>> {
@@ -91,7 +93,7 @@ async function testReplay({ claude, next, requests }: Trial): Promise<Partial<Ca
   const done = next("result");
   claude.send(assistantLine([{ type: "text", text: "second" }], "sonnet", randomUUID()), userLine("third"));
   await done;
-  const messages = (requests.at(-1)?.messages ?? []) as unknown[];
+  const messages = (requests[0]?.messages ?? []) as unknown[];
   const order = messages.map((message) => asObject(message).role).filter((role) => role !== "system");
   const text = JSON.stringify(messages);
   const places = ["first", "second", "third"].map((word) => text.indexOf(word));
@@ -120,7 +122,7 @@ const ANSWER = [
   { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
   { type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "ok" } },
   { type: "content_block_stop", index: 0 },
-  { type: "message_delta", delta: { stop_reason: "end_turn", stop_sequence: null }, usage: { output_tokens: 1 } },
+  { type: "message_delta", delta: { stop_reason: "max_tokens", stop_sequence: null }, usage: { output_tokens: 1 } },
   { type: "message_stop" },
 ];
 const ANSWER_BYTES = ANSWER.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join("");

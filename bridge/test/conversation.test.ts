@@ -155,7 +155,7 @@ for (const cli of clis()) {
     it("says in /health that everything works", async () => {
       const health = await bridge.health();
       assert.equal(health.status, "ok");
-      assert.equal(health.self_test?.mode, "body");
+      assert.deepEqual([health.self_test?.mode, health.self_test?.once], ["body", true]);
       assert.match(health.cli.version ?? "", /^\d+\.\d+\.\d+/);
     });
   });

@@ -5,7 +5,7 @@
  * errors as results, keeps user lines that ask nothing.
  *
  * FAKE_CLAUDE, JSON (a launcher sets it; the bridge's environment allow-list would not let it through):
- *   noBody, noReplay      mechanisms this "version" does not have
+ *   noBody, noReplay, noBudget   mechanisms this "version" does not have
  *   loggedOut             every turn says so
  *   tools                 tools of its own, named in system/init
  *   startDelayMs          how long it takes to start
@@ -73,9 +73,11 @@ async function turn() {
   for (let again = 0; again < 4; again += 1) {
     const stop = await ask(body);
     if (stop !== "max_tokens") return;
+    if (process.argv.includes("--max-budget-usd") && !script.noBudget) return say({ type: "result", subtype: "error_max_budget_usd", is_error: true, num_turns: 1, errors: ["Reached maximum budget"] });
     await sleep(PAUSE_BEFORE_ASKING_AGAIN_MS);
     body.messages = [...body.messages, { role: "user", content: "Output token limit hit. Resume directly." }];
   }
+  failed({ text: "API Error: Claude's response exceeded the output token maximum." });
 }
 
 function requestBody() {

@@ -59,6 +59,13 @@ describe("a CLI that lacks something", { timeout: 60_000 }, () => {
     assert.equal(mock.requests.length, 0);
   });
 
+  it("is told of when nothing but its end keeps it from asking again", async () => {
+    const bridge = await bridgeOver({ noBudget: true });
+    assert.equal((await answer(await bridge.post(ask("hi")))).stop_reason, "end_turn");
+    const health = await bridge.health();
+    assert.deepEqual([health.status, health.self_test?.mode, health.self_test?.once], ["degraded", "body", false]);
+  });
+
   it("is refused when it brings tools of its own", async () => {
     const bridge = await bridgeOver({ tools: ["Bash"] });
     const response = await bridge.post(ask("hi"));

@@ -51,7 +51,7 @@ export interface Health {
   status: string;
   cli: { found: boolean; version: string | null };
   auth: { mode: string; credentials: boolean | "unknown" };
-  self_test: { mode: string } | null;
+  self_test: { mode: string; once: boolean } | null;
   pool: { busy: number; idle: number; starting: number; queued: number } | null;
 }
 
