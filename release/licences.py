@@ -1,0 +1,69 @@
+"""The licence texts of everything that an executable holds, found where each part was installed from."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Iterable, Iterator
+from importlib.metadata import Distribution, distribution, packages_distributions
+from pathlib import Path
+
+_NAMES = ("licen", "copying", "notice", "authors")
+_RULE = "=" * 100
+
+
+def licence_texts(modules: Iterable[str], libraries: Iterable[str], bridge: Path) -> str:
+    """One text: Python's licence, each distribution's that one of the modules came from, the system libraries'
+    (Debian's copyright files, where this is Debian), and the bundled bridge's."""
+    parts = [_python(), *_distributions(modules), *_system_libraries(libraries)]
+    if bridge.is_file():
+        parts.append(("The bridge to the claude CLI (JavaScript)", bridge.read_text("utf-8")))
+    return "\n".join(f"{_RULE}\n{title}\n{_RULE}\n\n{text.strip()}\n" for title, text in parts)
+
+
+def _python() -> tuple[str, str]:
+    folder = Path(sysconfig.get_path("stdlib"))
+    return "Python", (folder / "LICENSE.txt").read_text("utf-8")
+
+
+def _distributions(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
+    providers = packages_distributions()
+    names = {name for module in modules for name in providers.get(module.split(".")[0], ())}
+    for name in sorted(names, key=str.lower):
+        found = distribution(name)
+        fields = found.metadata
+        licence = fields.get("License-Expression") or fields.get("License") or _classifiers(found)
+        yield f"{name} {found.version}", "\n\n".join([f"Licence: {licence}", *_texts(found)])
+
+
+def _classifiers(found: Distribution) -> str:
+    known = found.metadata.get_all("Classifier") or []
+    return ", ".join(line.rpartition(" :: ")[2] for line in known if line.startswith("License"))
+
+
+def _texts(found: Distribution) -> Iterator[str]:
+    for file in found.files or ():
+        if ".dist-info" in file.parts[0] and file.name.lower().startswith(_NAMES):
+            yield file.read_text("utf-8")
+
+
+def _system_libraries(libraries: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Debian's name of the package that each library is from, and its copyright file."""
+    if not shutil.which("dpkg-query"):
+        return
+    packages = {package for library in libraries if (package := _debian_package(library))}
+    for package in sorted(packages):
+        text = Path("/usr/share/doc") / package / "copyright"
+        if text.is_file():
+            yield package, text.read_text("utf-8")
+
+
+def _debian_package(library: str) -> str:
+    # dpkg knows a file by the one path it was installed to, /lib or /usr/lib
+    resolved = str(Path(library).resolve())
+    for path in (resolved, resolved.removeprefix("/usr")):
+        told = subprocess.run(["dpkg-query", "-S", path], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        if told.returncode == 0:
+            return told.stdout.split(":")[0]
+    return ""
