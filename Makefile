@@ -103,7 +103,7 @@ docs: $(READY) ## write anew what docs/ holds of the code: API, configuration, f
 	$(BIN)/python -m testkit.configuration_page
 
 docs-site: $(DOCS)/.ready ## build the guides as a site into build/site; a broken link is an error
-	$(DOCS)/bin/mkdocs build -q
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build -q
 
 $(DOCS)/.ready: requirements-docs.lock
 	@$(call python_for,$(DOCS))
@@ -115,6 +115,12 @@ docs-test: $(READY) ## try every command of the guides in clean checkouts (minut
 
 bench: $(READY) ## measure against the bare relay and the direct call, in one run
 	$(BIN)/pytest bench -o addopts="--strict-markers --import-mode=importlib" --timeout 900 -q -s
+
+image: ## build the container images (Docker, Podman or buildah; BASES=stand-in without a registry)
+	infra/image/build.sh $(ARGS)
+
+image-test: $(READY) image ## build the container images, and run them as docs/docker.md says
+	FASTPROXY_TEST_IMAGES=1 $(BIN)/pytest tests/image -s --timeout 120
 
 lock: $(READY) ## renew the lock files
 	$(LOCK) --all-extras pyproject.toml -o requirements.lock
