@@ -103,7 +103,7 @@ docs: $(READY) ## write anew what docs/ holds of the code: API, configuration, f
 	$(BIN)/python -m testkit.configuration_page
 
 docs-site: $(DOCS)/.ready ## build the guides as a site into build/site; a broken link is an error
-	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build -q
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build
 
 $(DOCS)/.ready: requirements-docs.lock
 	@$(call python_for,$(DOCS))
