@@ -38,7 +38,8 @@ def test_sigterm_lets_a_running_stream_finish_refuses_new_ones_and_exits_0(
     mock_process: MockUpstream, mock: MockUpstream
 ) -> None:
     mock.script(
-        {"chunks": [chunk({"role": "assistant", "content": "one"}), {"text": END[0], "gate": "go"}, END[1]]}
+        {"chunks": [chunk({"role": "assistant", "content": "one"}), {"text": END[0], "gate": "go"}, END[1]]},
+        method="POST",
     )
     proxy = FastproxyProcess(PROVIDERS.format(url=mock_process.url, key=KEY))
     with RawClient(proxy.url) as client:
