@@ -122,6 +122,9 @@ image: ## build the container images (Docker, Podman or buildah; BASES=stand-in 
 image-test: $(READY) image ## build the container images, and run them as docs/docker.md says
 	FASTPROXY_TEST_IMAGES=1 $(BIN)/pytest tests/image -s --timeout 120
 
+screenshots: $(READY) ## take the pictures of the status page anew (needs Chromium, two minutes)
+	$(BIN)/python -m testkit.screenshots
+
 lock: $(READY) ## renew the lock files
 	$(LOCK) --all-extras pyproject.toml -o requirements.lock
 	$(LOCK) --all-extras --group dev pyproject.toml -o requirements-dev.lock
@@ -132,4 +135,4 @@ lock: $(READY) ## renew the lock files
 clean: ## remove what was made
 	rm -rf $(VENV) $(RELEASE) $(DOCS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
 
-.PHONY: help setup run bridge wheel executable format check test fuzz chaos docs docs-site docs-test bench lock clean
+.PHONY: help setup run screenshots bridge wheel executable format check test fuzz chaos docs docs-site docs-test bench image image-test lock clean
