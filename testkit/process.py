@@ -87,8 +87,14 @@ class Program:
         return [rss_bytes(pid) for pid in [self.pid, *descendants(self.pid)]]
 
 
+def program_of(module: str) -> list[str]:
+    """What starts a module. FASTPROXY_TEST_EXECUTABLE names a file that stands for fastproxy in all tests."""
+    executable = os.environ.get("FASTPROXY_TEST_EXECUTABLE", "")  # noqa: TID251 - the tests' own switch
+    return [executable] if executable and module == "fastproxy" else [sys.executable, "-m", module]
+
+
 class Process(Program):
-    """`python -m MODULE ARGUMENTS`."""
+    """`python -m MODULE ARGUMENTS`, or `program` in its place."""
 
     def __init__(
         self,
@@ -96,8 +102,9 @@ class Process(Program):
         arguments: Sequence[str],
         directory: Path,
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = (),
     ) -> None:
-        super().__init__([sys.executable, "-m", module, *arguments], directory, environment)
+        super().__init__([*(program or program_of(module)), *arguments], directory, environment)
 
 
 class Server:
@@ -112,6 +119,7 @@ class Server:
         environment: Mapping[str, str] | None = None,
         ready_path: str = "/health/live",
         start_timeout: float = 15.0,
+        program: Sequence[str] = (),
     ) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix=f"{module}-")
         directory = Path(self._directory.name)
@@ -122,7 +130,8 @@ class Server:
         # HOME is this directory, so that no credential or configuration of the user is found.
         environment = {"HOME": str(directory), **(environment or {})}
         started = time.monotonic()
-        self.process = Process(module, [*arguments, "--port", str(self.port)], directory, environment)
+        arguments = [*arguments, "--port", str(self.port)]
+        self.process = Process(module, arguments, directory, environment, program)
         self._wait_until_ready(ready_path, start_timeout)
         self.start_seconds = time.monotonic() - started
 

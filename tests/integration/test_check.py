@@ -7,7 +7,6 @@ import ipaddress
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from testkit.claude import fake_cli
 from testkit.mock import CLOSES, GARBAGE, NEVER_ANSWERS, MockUpstream
-from testkit.process import clean_environment, free_port
+from testkit.process import clean_environment, free_port, program_of
 from testkit.proxy import FastproxyProcess
 from testkit.vertex import CREDENTIALS, credentials, vertex_table
 
@@ -59,7 +58,7 @@ class Command:
             (self.folder / "fastproxy.toml").write_text(config, "utf-8")
         began = time.monotonic()
         made = subprocess.run(
-            [sys.executable, "-m", "fastproxy", command, *arguments],
+            [*program_of("fastproxy"), command, *arguments],
             cwd=self.folder,
             env=clean_environment({"HOME": str(self.folder), "PATH": "/nowhere", **environment}),
             capture_output=True,

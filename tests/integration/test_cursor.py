@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import openai
 import orjson
 import pytest
 
-from testkit.process import clean_environment, free_port
+from testkit.process import clean_environment, free_port, program_of
 from testkit.proxy import FastproxyProcess
 from tests.integration.conftest import KEY
 
@@ -106,7 +105,7 @@ def check(folder: Path, url: str, key: str = KEY) -> tuple[int, str]:
     """`fastproxy check --cursor --url URL`: its exit code, and what it says on one line."""
     config = folder / "fastproxy.toml"
     config.write_text(f'[auth]\nkeys = [{{ name = "tests", key = "{key}" }}]\n', "utf-8")
-    command = [sys.executable, "-m", "fastproxy", "check", "--config", str(config), "--cursor", "--url", url]
+    command = [*program_of("fastproxy"), "check", "--config", str(config), "--cursor", "--url", url]
     environment = clean_environment({"HOME": str(folder), "PATH": "/nowhere"})
     made = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=45)
     assert key not in made.stdout + made.stderr
