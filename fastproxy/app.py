@@ -39,6 +39,7 @@ from fastproxy.wiring import google_credentials, provider_entries, route_rules
 
 if TYPE_CHECKING:
     from fastproxy.limits import Limiter
+    from fastproxy.observability.bodies import BodyLog
 
 
 class App:
@@ -67,11 +68,13 @@ class App:
         )
         self.router.known_models, self.router.lists = self.catalogue.names, self.catalogue.lists
         self.limits = _limiter(settings) if settings.has_limits else None
+        self.bodies = _body_log(settings) if server.log_bodies else None
+        way_out = self.bodies.around_upstream(self.upstream) if self.bodies else self.upstream
         self.pipeline = Pipeline(
             self.authenticator,
             self.router,
             self.continuity,
-            Attempts(PROVIDERS, self.upstream, self.credentials, turns=turns, unable=self.catalogue.unable),
+            Attempts(PROVIDERS, way_out, self.credentials, turns=turns, unable=self.catalogue.unable),
             self.journal.add,
             _policy(settings.server),
             self.limits,
@@ -88,6 +91,8 @@ class App:
             ),
         )
         self.asgi = RobynAsgi(robyn_app(self), on_error=self._on_error, max_body_bytes=server.max_body_bytes)
+        self.served = self.bodies.around_app(self.asgi) if self.bodies else self.asgi
+        """What the server calls."""
 
     def _told(self, server: ServerSettings) -> Callable[[Sequence[RequestRecord]], None]:
         """Who is told of finished requests, some at a time."""
@@ -103,6 +108,8 @@ class App:
 
     async def start(self) -> None:
         """Begins the background work; nothing is waited for."""
+        if self.bodies:
+            self.bodies.warn()
         self.credentials.start()
         self.discovery.start()
         self.sampler.start()
@@ -171,6 +178,13 @@ def _policy(server: ServerSettings) -> Policy:
         server.queue_seconds,
         server.error_profile,
     )
+
+
+def _body_log(settings: Settings) -> BodyLog:
+    from fastproxy.observability.bodies import BodyLog
+    from fastproxy.observability.redaction import Redactor
+
+    return BodyLog(Redactor(settings.secrets()))
 
 
 def _limiter(settings: Settings) -> Limiter:

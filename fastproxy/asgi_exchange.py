@@ -13,14 +13,13 @@ What it keeps, whatever a client sends or a handler does:
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from fastproxy.cors import answer_headers, preflight_headers
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.http import EVENT_STREAM, HttpRequest, Reply, StreamReply
-from fastproxy.ids import unique
+from fastproxy.ids import SANE, unique
 from fastproxy.inflate import too_large
 from fastproxy.types import Headers
 
@@ -35,7 +34,6 @@ WATCH_AFTER_SECONDS = 0.25
 """Answers that take longer are worth a task that notices a client's leaving."""
 CANCEL_AGAIN_SECONDS = 0.25
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _ONCE = (
     b"host",
     b"content-length",
@@ -100,7 +98,7 @@ class Exchange:
             body=b"",
             query=scope["query_string"].decode("latin-1"),
             address=(scope.get("client") or ("",))[0],
-            id=asked_id if _SANE_ID.fullmatch(asked_id) else unique("req_"),
+            id=asked_id if SANE.fullmatch(asked_id) else unique("req_"),
             body_limit=app.max_body_bytes,
         )
         self._head = scope["method"] == "HEAD"

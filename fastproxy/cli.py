@@ -45,6 +45,7 @@ def main() -> None:
 @click.option("--port", type=int, help="Port to listen on (default 4000; 0: any free one).")
 @click.option("--workers", type=int, help="Worker processes (default 1; one serves thousands of streams).")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Default info.")
+@click.option("--log-bodies", is_flag=True, default=None, help="Log prompts and answers, to find faults.")
 def serve(config_path: str | None, **overrides: Any) -> None:
     """Start the proxy."""
     # told to end while it starts; the first process of a container would not even hear it by default
@@ -59,6 +60,10 @@ def serve(config_path: str | None, **overrides: Any) -> None:
     except server.CannotListenError as error:
         raise click.ClickException(str(error)) from None
     click.echo(_welcome(settings, reasons, source, chosen.port))
+    if settings.server.log_bodies:
+        from fastproxy.observability.bodies import WARNING
+
+        click.secho(f"  WARNING: {WARNING}\n", fg="red", bold=True)
     sys.stdout.flush()
     raise SystemExit(server.run(chosen))
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from itertools import count
 
+SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+"""Ids of clients that are taken over as they are."""
 _PROCESS = secrets.token_hex(8)
 _numbers = count(1)
 

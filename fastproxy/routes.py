@@ -64,7 +64,8 @@ def _of_models(app: App) -> Iterator[Route]:
 
 def _of_operation(app: App) -> Iterator[Route]:
     """What those ask who run the proxy."""
-    server, state = app.settings.server, health.state_of(app.pipeline, app.catalogue.providers)
+    server = app.settings.server
+    state = health.state_of(app.pipeline, app.catalogue.providers, log_bodies=server.log_bodies)
     yield "GET", "/health", health.health_handler(state)
     for path in ("/health/live", health.GREETING):
         yield "GET", path, health.live

@@ -134,7 +134,7 @@ class _Worker:
         self._app = App(self._plan.settings, self._plan.off_reasons, multiprocess=self._plan.workers > 1)
         _calm_garbage_collection()
         self._granian = Server(
-            self._app.asgi,
+            self._app.served,
             address=self._server.host,
             port=self._plan.port,
             interface=Interfaces.ASGI,

@@ -37,7 +37,9 @@ def ready_handler(pipeline: Pipeline) -> Handler:
     return ready
 
 
-def state_of(pipeline: Pipeline, providers: Callable[[], Mapping[str, Any]]) -> Callable[[], Json]:
+def state_of(
+    pipeline: Pipeline, providers: Callable[[], Mapping[str, Any]], *, log_bodies: bool = False
+) -> Callable[[], Json]:
     """What tells the proxy's state; `providers` tells each one's."""
     started = time.monotonic()
 
@@ -50,6 +52,7 @@ def state_of(pipeline: Pipeline, providers: Callable[[], Mapping[str, Any]]) -> 
             "in_flight": pipeline.in_flight,
             "waiting": pipeline.gate.waiting,
             "tasks": len(asyncio.all_tasks()),
+            "log_bodies": log_bodies,
             "providers": providers(),
         }
 

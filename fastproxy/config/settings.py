@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import ipaddress
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -41,10 +42,12 @@ class ServerSettings(Section):
     """The least severe lines that are logged; each request is one line at `info`."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto`: text on a terminal, JSON lines elsewhere."""
+    log_bodies: bool = False
+    """Logs what is said, to find faults: prompts and answers, without the secrets that are known."""
     metrics_open: bool = False
+    """Whether `/metrics` answers without a key."""
     status_page: bool = True
     """The page at `/`, and /status behind it."""
-    """Whether `/metrics` answers without a key."""
     heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
     """How long a stream waits for its first content until a sign of life goes out, and between two."""
     default_model: str = ""
@@ -70,6 +73,12 @@ class ServerSettings(Section):
             except ValueError:
                 raise ValueError(f"{text!r} is no address and no network (10.0.0.0/8)") from None
         return value
+
+    @model_validator(mode="after")
+    def _bodies_are_seen(self) -> ServerSettings:
+        if self.log_bodies and self.log_level not in ("debug", "info"):
+            raise ValueError('log_bodies writes lines of level info: set log_level to "info" too')
+        return self
 
 
 class ApiKey(Section):
@@ -208,6 +217,10 @@ class Settings(Section):
             )
         return self
 
+    def secrets(self) -> list[str]:
+        """All that must not be told: keys, of clients and of providers."""
+        return list(_secrets_in(self.model_dump()))
+
     @property
     def has_limits(self) -> bool:
         """Whether anybody's requests or tokens are limited."""
@@ -241,3 +254,14 @@ class Settings(Section):
             for name, table in self.providers.items()
         }
         return self.model_copy(update={"providers": providers})
+
+
+def _secrets_in(value: Any) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _secrets_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secrets_in(item)
