@@ -11,8 +11,9 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from fastproxy.asgi_exchange import Exchange, Handler, OnError, Receive, Scope, Send
+from fastproxy.asgi_exchange import LOOK_SECONDS, Exchange, Handler, OnError, Receive, Scope, Send
 from fastproxy.errors import ErrorKind, ProxyError
+from fastproxy.sweep import Sweep
 
 if TYPE_CHECKING:
     from robyn import Robyn
@@ -60,6 +61,7 @@ class RobynAsgi:
         self.max_body_bytes = max_body_bytes
         self.body_idle_seconds, self.body_total_seconds = body_idle_seconds, body_total_seconds
         self.server_header = (b"server", server_header.encode())
+        self.under_way: Sweep[Exchange] = Sweep(Exchange.look, LOOK_SECONDS)
         self.routes = registered(app)
         """(method, path) of every route."""
         self._events = {event.name.lower(): info.handler for event, info in app.event_handlers.items()}
