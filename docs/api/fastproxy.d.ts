@@ -510,6 +510,8 @@ export interface StatusData {
   in_flight: number;
   waiting: number;
   tasks?: number;
+  /** Whether what is said is logged. */
+  log_bodies?: boolean;
   /** As in Health, each with its `last_error` where it had one. */
   providers: Record<string, unknown>;
   caller: {

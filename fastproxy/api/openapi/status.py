@@ -65,6 +65,7 @@ STATUS: Json = {
             "in_flight": SIZE,
             "waiting": SIZE,
             "tasks": SIZE,
+            "log_bodies": said(FLAG, "Whether what is said is logged."),
             "providers": said(ANY_OBJECT, "As in Health, each with its `last_error` where it had one."),
             "caller": make_object(
                 "name has_key sees_all", {"name": text(), "has_key": FLAG, "sees_all": FLAG}
