@@ -169,6 +169,7 @@ def test_the_page_shows_what_there_is(page: Page, locked_proxy: FastproxyProcess
 def test_a_newcomer_is_told_what_to_do(browser: Browser, open_proxy: FastproxyProcess) -> None:
     permissions = ["clipboard-read", "clipboard-write"]
     with opened(browser, open_proxy.url, permissions=permissions) as page:
+        expect(page.locator("#no-provider")).to_be_visible()
         expect(page.locator("#no-provider")).to_contain_text("fastproxy check")
         expect(page.locator("#requests")).to_contain_text("None yet")
         expect(page.locator("#charts")).to_contain_text("No requests yet")

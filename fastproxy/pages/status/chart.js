@@ -73,7 +73,7 @@ class Chart {
   }
 
   *scale(isEmpty) {
-    for (const share of [0, 0.5, 1]) {
+    for (const share of isEmpty ? [0, 1] : [0, 0.5, 1]) {
       const y = this.y(share * this.top);
       yield svg("line", { class: share ? "grid" : "axis", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y });
       if (!isEmpty) yield this.word(this.text(share * this.top, true), LEFT - 6, y + 4, "end");

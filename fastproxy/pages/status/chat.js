@@ -67,7 +67,7 @@ function readLine(line, known, hear) {
   }
   const event = JSON.parse(data);
   if (event.error) {
-    throw new Refusal(event.error.message, { ...fault(event.error), status: 200, requestId: known.requestId });
+    throw new Refusal(event.error.message, { ...fault(event.error), requestId: known.requestId });
   }
   known.usage = event.usage || known.usage;
   const choice = event.choices?.[0];

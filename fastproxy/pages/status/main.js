@@ -51,7 +51,7 @@ function showGate(message) {
   write("load", "");
   $("gate-form").hidden = $("gate-text").hidden = !needsKey;
   if (!needsKey) write("gate-title", "This page is for this machine only");
-  write("gate-error", hadKey || !needsKey ? message : "");
+  $("gate-error").replaceChildren(...(hadKey || !needsKey ? prose(message) : []));
   if (needsKey) $("key").focus();
 }
 

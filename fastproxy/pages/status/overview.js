@@ -42,14 +42,18 @@ function showConnection() {
 }
 
 async function copyBaseUrl() {
+  const tell = (text) => ["copy", "copied"].forEach((id) => write(id, text)); // to be seen, and to be heard
   try {
     await navigator.clipboard.writeText($("base-url").textContent);
-    write("copied", "Copied");
+    tell("Copied");
   } catch { // pages that came by plain HTTP from another machine may not
     getSelection().selectAllChildren($("base-url"));
-    write("copied", "Press Ctrl+C");
+    tell("Press Ctrl+C");
   }
-  setTimeout(() => write("copied", ""), 2000);
+  setTimeout(() => {
+    write("copy", "Copy");
+    write("copied", "");
+  }, 2000);
 }
 
 function showState(tone, text) {
@@ -63,6 +67,8 @@ function showStatus(told) {
   else showState("bad", "Shutting down");
   const waiting = told.waiting ? `, ${told.waiting} waiting` : "";
   write("load", `Up ${span(told.uptime_seconds)}, ${told.in_flight} in flight${waiting}`);
+  $("warning").hidden = !told.log_bodies;
+  write("warning", told.log_bodies ? "Prompts and answers are being logged (server.log_bodies)." : "");
   for (const chart of CHARTS) chart.update(told.seconds);
   showProviders(told);
   showRequests(told);
@@ -73,8 +79,7 @@ function showStatus(told) {
 
 function showProviders({ providers, now }) {
   const entries = Object.entries(providers);
-  const others = entries.filter(([name, state]) => name !== "demo" && state.state !== "off");
-  $("no-provider").hidden = others.length > 0;
+  $("no-provider").hidden = entries.some(([name, state]) => name !== "demo" && state.state === "on");
   const rank = ({ state }) => ["on", "not answering", "off"].indexOf(state);
   replaceWhenChanged($("providers"), entries.sort((a, b) => rank(a[1]) - rank(b[1])), ([name, state]) =>
     providerItem(name, state, now), entries.some(([, state]) => state.last_error) && Math.floor(now / 5));

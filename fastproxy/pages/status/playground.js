@@ -121,7 +121,7 @@ class Answer {
       ["Status", error.status || ""], ["Code", error.code], ["Field", error.param],
       ["Try again in", error.retryAfter && `${error.retryAfter} s`], ["Request", error.requestId],
     ];
-    this.close(el("div", { class: "fault" }, el("p", {}, error.message), factList(facts)));
+    this.close(el("div", { class: "fault" }, el("p", {}, ...prose(error.message)), factList(facts)));
   }
 
   close(...children) {
