@@ -65,7 +65,7 @@ def test_all_four_bodies_of_a_request_are_told_without_secrets(
     pieces = [chunk({"role": "assistant", "content": answer}), chunk({}, "stop"), "data: [DONE]\n\n"]
     mock.script({"chunks": pieces, "headers": SSE_HEADERS} if stream else whole)
     request_id = f"talk-{stream}"
-    body = ask(stream=stream) | {"messages": [{"role": "user", "content": PROMPT}]}
+    body = ask("local-m", stream=stream) | {"messages": [{"role": "user", "content": PROMPT}]}
     assert answer in post(talkative, body, **{"x-request-id": request_id}).text
     lines = told(talkative, request_id)
     assert set(lines) == {
