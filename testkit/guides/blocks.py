@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TRIED = ("sh", "bash", "console", "python", "toml", "json")
+TRIED = ("sh", "bash", "console", "python", "toml", "json", "diff")
 """The languages whose blocks are tried; a block of another is only shown."""
 DIRECTIVES = ("skip", "background", "expect", "fails", "config", "file", "syntax", "long")
 

@@ -18,6 +18,7 @@ import orjson
 
 from fastproxy.config import ConfigError
 from testkit.guides.blocks import Block
+from testkit.guides.changes import apply
 from testkit.guides.reading import check_shell_syntax, read
 from testkit.guides.running import Running
 from testkit.mock import MockUpstream
@@ -27,7 +28,7 @@ from testkit.vertex import service_account
 PROXY_PORT = "4000"
 _SHELLS = ("sh", "bash", "console")
 _LIVE = f"http://127.0.0.1:{PROXY_PORT}/health/live"
-_TAKES_LONG = re.compile(r"(^|&&|;)\s*(\w+=\S+ +)*(make|pip|npm|npx|git)\b", re.MULTILINE)
+_TAKES_LONG = re.compile(r"(^|&&|;)\s*(\w+=\S+ +)*(\S+/)?(make|pip|npm|npx|git)\b", re.MULTILINE)
 _MAKE_RUN = re.compile(r'make run(?: ARGS="([^"]*)")?')
 _KEEP_VARIABLES = "trap 'status=$?; env -0 > \"$GUIDE_STATE\"; exit $status' EXIT\n"
 _NOT_KEPT = ("GUIDE_STATE", "SHLVL", "PWD", "OLDPWD", "_")
@@ -49,7 +50,13 @@ class Session:
         installs or builds is only read, and `make run` starts what is installed already."""
         self._short, self._folder = short, folder
         self.checkout = folder / "checkout"
-        self._ports = {PROXY_PORT: free_port(), "4001": free_port(), "8000": mock.port, "11434": mock.port}
+        self._ports = {
+            PROXY_PORT: free_port(),
+            "4001": free_port(),
+            "8001": free_port(),
+            "8000": mock.port,
+            "11434": mock.port,
+        }
         before = ("127.0.0.1:", "localhost:", "PORT=", "--port ", "port = ")
         behind = "|".join(f"(?<={re.escape(text)})" for text in before)
         self._port_pattern = re.compile(rf"({behind})({'|'.join(self._ports)})\b")
@@ -82,6 +89,9 @@ class Session:
         if "file" in remarks:
             self._write(remarks["file"], block.text)
             return "written"
+        if block.language == "diff":
+            apply(block.text, self.checkout)
+            return "applied"
         if block.language not in (*_SHELLS, "python"):
             return self._read(block)
         if "background" in remarks:
