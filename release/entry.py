@@ -1,8 +1,8 @@
-"""Where the single-file executable begins: what a program that unpacks itself must see to, then the command line.
+"""Where the single-file executable begins: what unpacking itself takes, then the command line.
 
-PyInstaller's loader unpacks everything into a folder `_MEI…` of the temporary directory, starts the file once
-more with that folder, waits, and removes the folder. Killed hard, it can do neither: so the program ends when its
-loader is gone, and each start removes the folders that were left behind.
+PyInstaller's loader unpacks everything into a folder `_MEI…` of the temporary directory, starts itself once
+more with that folder, waits, and removes the folder. Killed hard, it does neither: so the program ends when
+its loader is gone, and each start removes the folders that were left behind.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def _hold(folder: Path) -> int:
-    """Marks the folder as in use until this process ends; returns the open file. The marker gets its name when
-    it is locked already: otherwise another start could take the folder for a left-over in between."""
+    """Marks the folder as in use until this process ends; returns the open file.
+
+    The marker is locked before it gets its name, or another start could take the folder for a left-over."""
     marker = folder / _IN_USE
     draft = marker if marker.exists() else folder / f"{_IN_USE}.new"
     held = os.open(draft, os.O_RDWR | os.O_CREAT, 0o600)

@@ -14,7 +14,7 @@ _RULE = "=" * 100
 
 
 def licence_texts(modules: Iterable[str], libraries: Iterable[str], bridge: Path) -> str:
-    """One text: Python's licence, each distribution's that one of the modules came from, the system libraries'
+    """One text: Python's licence, that of each distribution that a module came from, the system libraries'
     (Debian's copyright files, where this is Debian), and the bundled bridge's."""
     parts = [_python(), *_distributions(modules), *_system_libraries(libraries)]
     if bridge.is_file():
@@ -23,8 +23,8 @@ def licence_texts(modules: Iterable[str], libraries: Iterable[str], bridge: Path
 
 
 def _python() -> tuple[str, str]:
-    folder = Path(sysconfig.get_path("stdlib"))
-    return "Python", (folder / "LICENSE.txt").read_text("utf-8")
+    file = Path(sysconfig.get_path("stdlib")) / "LICENSE.txt"  # some distributions move it
+    return "Python", file.read_text("utf-8") if file.is_file() else "https://docs.python.org/3/license.html"
 
 
 def _distributions(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
