@@ -63,6 +63,19 @@ executable: ## build dist/fastproxy: one file that needs no Python (a minute)
 	@if command -v npm >/dev/null; then $(MAKE) -s bridge; fi
 	@$(MAKE) -s dist/fastproxy
 
+executable-test: $(READY) executable ## run the tests against dist/fastproxy in place of this checkout
+	FASTPROXY_TEST_EXECUTABLE=$(CURDIR)/dist/fastproxy $(BIN)/pytest tests/release/test_executable.py tests/integration
+
+sbom: $(READY) ## write what is shipped as CycloneDX: dist/*.cdx.json
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml --mc-type application -o dist/fastproxy.cdx.json requirements.lock
+	cd bridge && npm sbom --package-lock-only --omit dev --sbom-format cyclonedx > ../dist/fastproxy-bridge.cdx.json
+
+audit: $(READY) ## ask for known vulnerabilities in what is locked (needs the Internet)
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements-dev.lock -r requirements-executable.lock
+	cd bridge && npm audit
+	cd tests/integration/node && npm audit
+
 # in an environment with what runs and what builds, and nothing that an import could pull in besides
 $(RELEASE)/.ready: requirements.lock requirements-executable.lock
 	@$(call python_for,$(RELEASE))
@@ -135,4 +148,4 @@ lock: $(READY) ## renew the lock files
 clean: ## remove what was made
 	rm -rf $(VENV) $(RELEASE) $(DOCS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
 
-.PHONY: help setup run screenshots bridge wheel executable format check test fuzz chaos docs docs-site docs-test bench image image-test lock clean
+.PHONY: help setup run screenshots bridge wheel executable executable-test sbom audit format check test fuzz chaos docs docs-site docs-test bench image image-test lock clean

@@ -24,5 +24,6 @@ class BridgeHook(BuildHookInterface[Any]):
         if not (root / BUNDLE).is_file() and npm and (root / "bridge" / "package-lock.json").is_file():
             for step in STEPS:
                 subprocess.run([npm, *step], cwd=root / "bridge", check=True)  # noqa: S603 - our own steps
-        if (root / BUNDLE).is_file():
-            build_data["force_include"][BUNDLE] = "fastproxy/bridge/fastproxy-bridge.cjs"
+        for built in (BUNDLE, f"{BUNDLE}.LEGAL.txt"):
+            if (root / built).is_file():
+                build_data["force_include"][built] = f"fastproxy/bridge/{Path(built).name}"
