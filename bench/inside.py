@@ -150,7 +150,8 @@ class Inside:
         app, http = self.app, self.request
         caller = app.authenticator.identify(http.headers, http.address)
         assert app.limits is not None
-        limits, deployment = app.limits, app.router.resolve(MODEL).deployments[0]
+        limits, route = app.limits, app.router.resolve(MODEL)
+        deployment = route.deployments[0]
         request = CHAT.parse(orjson.loads(self.body))
 
         async def parse() -> None:
@@ -160,7 +161,7 @@ class Inside:
             "key: who asks": lambda: app.authenticator.identify(http.headers, http.address),
             "parse: JSON, and the request in it": parse,
             "route: which deployments": lambda: app.router.resolve(MODEL),
-            "limits: a request and its tokens": lambda: limits.reserve(caller, http, None),
+            "limits: a request and its tokens": lambda: limits.reserve(caller, http, route, None),
             "build: the provider's request": lambda: PROVIDERS["openai"].build_request(request, deployment),
         }
 

@@ -18,6 +18,7 @@ from fastproxy.cursor import is_cursor, shown
 from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Policy
 from fastproxy.http import HttpRequest, Reply
+from fastproxy.limits import Limiter, Rules, open_windows
 from fastproxy.observability.history import History
 from fastproxy.observability.journal import Journal
 from fastproxy.observability.logging import request_writer
@@ -35,10 +36,9 @@ from fastproxy.types import Deployment
 from fastproxy.upstream.client import UpstreamClient
 from fastproxy.upstream.credentials import Credentials
 from fastproxy.upstream.discovery import Discovery
-from fastproxy.wiring import google_credentials, provider_entries, route_rules
+from fastproxy.wiring import google_credentials, model_rules, provider_entries, route_rules
 
 if TYPE_CHECKING:
-    from fastproxy.limits import Limiter
     from fastproxy.observability.bodies import BodyLog
 
 
@@ -67,7 +67,7 @@ class App:
             self.router, self.discovery, self.credentials.status, self.breakers.states, turns.load
         )
         self.router.known_models, self.router.lists = self.catalogue.names, self.catalogue.lists
-        self.limits = _limiter(settings) if settings.has_limits else None
+        self.limits = _limiter(settings, self.router) if settings.has_limits else None
         self.bodies = _body_log(settings) if server.log_bodies else None
         way_out = self.bodies.around_upstream(self.upstream) if self.bodies else self.upstream
         self.pipeline = Pipeline(
@@ -187,14 +187,11 @@ def _body_log(settings: Settings) -> BodyLog:
     return BodyLog(Redactor(settings.secrets()))
 
 
-def _limiter(settings: Settings) -> Limiter:
-    from fastproxy.limits import Limiter, open_storage  # only who has limits pays for the library
-
-    limits = settings.limits
+def _limiter(settings: Settings, router: Router) -> Limiter:
+    limits, fail_open = settings.limits, settings.limits.on_failure == "open"
     return Limiter(
-        open_storage(limits.storage),
-        requests_per_minute=limits.requests_per_minute,
-        tokens_per_minute=limits.tokens_per_minute,
-        fail_open=limits.on_failure == "open",
+        open_windows(limits.storage, fail_open=fail_open),
+        Rules(limits.requests_per_minute, limits.tokens_per_minute, model_rules(settings), router.names_of),
+        fail_open=fail_open,
         trusted_proxies=settings.server.trusted_proxies,
     )

@@ -108,7 +108,7 @@ class Pipeline:
             record.asked_model = asked_model(body)
             route = allowed(caller, self._router.resolve(record.asked_model))
             if self._limits is not None:
-                await self._reserve(self._limits, caller, http, record, None)
+                await self._reserve(self._limits, caller, http, record, route, None)
             reply = await answer(http, body, route, record)
             record.status, record.bytes_out = 200, len(reply.body)
         except BaseException as error:
@@ -151,7 +151,7 @@ class Pipeline:
         if route.effort:
             request = _with_effort(request, route.effort)
         if self._limits is not None:
-            await self._reserve(self._limits, caller, http, record, request.max_output_tokens())
+            await self._reserve(self._limits, caller, http, record, route, request.max_output_tokens())
         if self._continuity.needs_restore(request):
             request = await self._continuity.restore(request, caller)
         return Exchange(surface, http, body, request, route, caller, record, self._policy, forwarded(http))
@@ -174,11 +174,17 @@ class Pipeline:
         return caller
 
     async def _reserve(
-        self, limits: Limiting, caller: Caller, http: HttpRequest, record: RequestRecord, tokens: int | None
+        self,
+        limits: Limiting,
+        caller: Caller,
+        http: HttpRequest,
+        record: RequestRecord,
+        route: Route,
+        tokens: int | None,
     ) -> None:
         began = time.monotonic()
         try:
-            reserved = await limits.reserve(caller, http, tokens)
+            reserved = await limits.reserve(caller, http, route, tokens)
         finally:
             record.limit_seconds += time.monotonic() - began
         record.limit_headers, record.settle = reserved.headers, reserved.settle

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fastproxy.http import HttpRequest
 from fastproxy.observability.record import Settle
-from fastproxy.types import Caller, ChatRequest, Headers
+from fastproxy.types import Caller, ChatRequest, Headers, Route
 from fastproxy.wire.events import Carry
 
 
@@ -42,8 +42,10 @@ class Reserved(Protocol):
 
 
 class Limiting(Protocol):
-    """The part of `limits.py` that a request needs."""
+    """The part of `limits` that a request needs."""
 
-    async def reserve(self, caller: Caller, http: HttpRequest, max_output_tokens: int | None) -> Reserved:
+    async def reserve(
+        self, caller: Caller, http: HttpRequest, route: Route, max_output_tokens: int | None
+    ) -> Reserved:
         """Takes a request and its tokens; raises ProxyError 429 or 503."""
         ...

@@ -209,6 +209,16 @@ class Router:
             ErrorKind.MODEL_NOT_FOUND, f"The model {asked!r} does not exist here.{hint}", param="model"
         )
 
+    def names_of(self, route: Route) -> tuple[str, ...]:
+        """The names of a route's first model, however it was asked for: as found, as clients reach it without
+        a rule or an alias, and behind its provider's name."""
+        first = route.deployments[0]
+        return (
+            route.canonical,
+            self.entries[first.provider].called(first.model),
+            f"{first.provider}/{first.model}",
+        )
+
     def templates(self) -> dict[str, Deployment]:
         """What all deployments of a provider share, of each that is on."""
         return {entry.name: entry.template for entry in self.entries.values() if not entry.off_reason}

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastproxy.config import ProviderSettings, Settings
 from fastproxy.config.providers import ClaudeSettings, VertexSettings
+from fastproxy.limits.rules import ModelRule
 from fastproxy.providers import PROVIDERS
 from fastproxy.providers.contract import Provider
 from fastproxy.routing import ProviderEntry, RouteRule
@@ -32,6 +33,14 @@ def route_rules(settings: Settings) -> list[RouteRule]:
     return [
         RouteRule(rule.match, rule.provider, None if rule.fallback is None else tuple(rule.fallback))
         for rule in settings.routes
+    ]
+
+
+def model_rules(settings: Settings) -> list[ModelRule]:
+    """The [[limits.models]] of the configuration, in its order."""
+    return [
+        ModelRule(row.match, row.requests_per_minute or 0, row.tokens_per_minute or 0)
+        for row in settings.limits.models
     ]
 
 

@@ -11,12 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from fastproxy.config.limits import Count, LimitsSettings
 from fastproxy.config.providers import KINDS, AnyProvider, ClaudeSettings
-from fastproxy.config.values import Resolved, Secret, Section, StrList
+from fastproxy.config.values import Secret, Section, StrList
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
-"""A limit; 0: none."""
 
 
 class ServerSettings(Section):
@@ -129,26 +128,6 @@ class ContinuitySettings(Section):
     """How many seconds it is kept."""
 
 
-class LimitsSettings(Section):
-    """[limits]: what each key, and each client address where there is no key, may ask for."""
-
-    storage: Resolved = "memory://"
-    """`memory://`, or `redis://host:6379` (`rediss://` for TLS) for limits that processes share."""
-    on_failure: Literal["open", "closed"] = "open"
-    """What happens while the storage is away: requests pass, or are refused."""
-    requests_per_minute: Count = 0
-    """Requests a minute for each; 0: any number."""
-    tokens_per_minute: Count = 0
-    """Tokens a minute for each, of prompts and answers together; 0: any number."""
-
-    @field_validator("storage")
-    @classmethod
-    def _is_one_we_know(cls, value: str) -> str:
-        if value.startswith(("memory://", "redis://", "rediss://")):
-            return value
-        raise ValueError('must be "memory://", or "redis://host:6379" for limits that processes share')
-
-
 class RouteSettings(Section):
     """[[routes]]: a pattern of model names that goes to a provider of your choice."""
 
@@ -225,7 +204,7 @@ class Settings(Section):
     def has_limits(self) -> bool:
         """Whether anybody's requests or tokens are limited."""
         own = (value for key in self.auth.keys for value in (key.requests_per_minute, key.tokens_per_minute))
-        return any((self.limits.requests_per_minute, self.limits.tokens_per_minute, *own))
+        return self.limits.limit_anybody or any(own)
 
     def _check_fallback(self, place: str, models: list[str]) -> None:
         for model in models:

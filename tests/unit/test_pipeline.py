@@ -23,7 +23,7 @@ from fastproxy.providers.ollama import OLLAMA
 from fastproxy.providers.openai import OPENAI
 from fastproxy.resilience.attempts import Attempts
 from fastproxy.routing import ProviderEntry, Router
-from fastproxy.types import Caller, Care, Deployment, Timeouts
+from fastproxy.types import Caller, Care, Deployment, Route, Timeouts
 from fastproxy.wire.events import Usage
 from fastproxy.wire.surface import CHAT
 from tests.fakes import FakeResponse, FakeSink, FakeUpstream, NoCredentials
@@ -607,7 +607,9 @@ class Limits:
         self.asked: list[tuple[str, str, int | None]] = []
         self._refusal = refusal
 
-    async def reserve(self, caller: Caller, http: HttpRequest, max_output_tokens: int | None) -> Taken:
+    async def reserve(
+        self, caller: Caller, http: HttpRequest, _route: Route, max_output_tokens: int | None
+    ) -> Taken:
         self.asked.append((caller.name, http.address, max_output_tokens))
         if self._refusal is not None:
             raise self._refusal

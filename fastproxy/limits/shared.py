@@ -1,0 +1,155 @@
+"""Windows that several processes share, in Redis, counted by the library `limits`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from functools import lru_cache
+
+import structlog
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import StorageError
+
+from fastproxy.limits.rules import Limit
+from fastproxy.limits.windows import (
+    WINDOW_SECONDS,
+    CannotCountError,
+    Counts,
+    Taken,
+    refusal,
+    state,
+)
+from fastproxy.redis_pool import open_pool
+
+STORAGE_SECONDS = 0.8
+"""The longest that a request waits for the storage."""
+ANSWER_SECONDS = 0.35
+"""The longest that Redis may take for one step; a step is tried twice."""
+REST_SECONDS = 1.0
+"""How long a storage that failed is not asked: only one request a second finds out whether it is back."""
+
+
+class SharedWindows:
+    """All that use the same Redis count together. Must be closed."""
+
+    def __init__(
+        self, storage: RedisStorage, meanwhile: str = "", now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`meanwhile` is told in the log when the storage does not answer: what happens until it does."""
+        self._storage, self._meanwhile, self._now = storage, meanwhile, now
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._log = structlog.get_logger()
+        self._away_since: float | None = None
+        self._ask_again_at = 0.0
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"<SharedWindows settling={len(self._settling)} away={self._away_since is not None}>"
+
+    async def take(self, who: str, wanted: Sequence[tuple[Limit, int]]) -> Taken:
+        """See Windows."""
+        if self._away_since is not None and self._now() < self._ask_again_at:
+            raise CannotCountError
+        try:
+            async with asyncio.timeout(STORAGE_SECONDS):
+                taken = await self._take(who, wanted)
+        except (StorageError, TimeoutError) as error:
+            self._is_away(error)
+            raise CannotCountError from error
+        self._is_back()
+        return taken
+
+    async def _take(self, who: str, wanted: Sequence[tuple[Limit, int]]) -> Taken:
+        at = self._now()
+        refused: tuple[Limit, int] | None = None
+        for place, (limit, cost) in enumerate(wanted):
+            if not await self._hit(limit, who, cost):
+                refused = limit, cost
+                for earlier, paid in wanted[:place]:
+                    await self._hit(earlier, who, -paid)
+                break
+        counts = await asyncio.gather(*(self._counts(limit, who) for limit, _ in wanted))
+        by_limit = {limit: count for (limit, _), count in zip(wanted, counts, strict=True)}
+        states = [state(limit, count) for limit, count in by_limit.items()]
+        return Taken(states, at, refusal(*refused, by_limit[refused[0]]) if refused else None)
+
+    async def _hit(self, limit: Limit, who: str, cost: int) -> bool:
+        return await self._limiter.hit(_item(limit.amount), *_place(limit, who), cost=cost)
+
+    async def _counts(self, limit: Limit, who: str) -> Counts:
+        key = _item(limit.amount).key_for(*_place(limit, who))
+        found = await self._storage.get_sliding_window(key, int(WINDOW_SECONDS))
+        previous, previous_left, current, current_left = found
+        elapsed = WINDOW_SECONDS - previous_left if previous else 2 * WINDOW_SECONDS - current_left
+        return Counts(previous, current, min(max(0.0, elapsed), WINDOW_SECONDS))
+
+    def settle(self, who: str, taken: Sequence[tuple[Limit, int]], true_cost: int, at: float) -> None:
+        """See Windows; it is done in the background."""
+        if self._away_since is None and any(cost != true_cost for _, cost in taken):
+            self._spawn(self._settle(who, taken, true_cost, at))
+
+    async def _settle(self, who: str, taken: Sequence[tuple[Limit, int]], true_cost: int, at: float) -> None:
+        try:
+            async with asyncio.timeout(STORAGE_SECONDS):
+                for limit, cost in taken:
+                    await self._add(limit, who, true_cost - cost, at)
+        except (StorageError, TimeoutError) as error:
+            self._is_away(error)
+
+    async def _add(self, limit: Limit, who: str, difference: int, at: float) -> None:
+        if difference < 0 and self._now() - at >= WINDOW_SECONDS:
+            return  # what was taken too much has run out of the window by itself
+        if difference and not await self._hit(limit, who, difference):
+            # more than is left: the limit is used up
+            await self._hit(limit, who, max(0, limit.amount - (await self._counts(limit, who)).used()))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    def _is_away(self, error: Exception) -> None:
+        now = self._now()
+        self._ask_again_at = now + REST_SECONDS
+        if self._away_since is None:
+            self._away_since = now
+            self._log.warning(
+                "the storage of the rate limits does not answer",
+                reason=type(error.__cause__ or error).__name__,
+                until_it_does=self._meanwhile,
+            )
+
+    def _is_back(self) -> None:
+        if self._away_since is not None:
+            seconds, self._away_since = self._now() - self._away_since, None
+            self._log.info("the storage of the rate limits answers again", away_seconds=round(seconds, 1))
+
+    async def aclose(self) -> None:
+        """Waits for what is still to be counted (bounded), and gives the connections back."""
+        if self._settling:
+            await asyncio.wait(self._settling, timeout=STORAGE_SECONDS)
+        await self._storage.bridge.storage.connection_pool.disconnect()  # type: ignore[attr-defined]
+
+
+def open_redis(url: str, meanwhile: str) -> SharedWindows:
+    """The windows at this address. Raises ValueError."""
+    storage = RedisStorage(
+        f"async+{url}",
+        wrap_exceptions=True,
+        implementation="redispy",
+        key_prefix="fastproxy:limits",
+        connection_pool=open_pool(url, ANSWER_SECONDS),  # type: ignore[arg-type]  # annotated too narrowly
+    )
+    return SharedWindows(storage, meanwhile)
+
+
+@lru_cache(1024)
+def _item(amount: int) -> RateLimitItemPerMinute:
+    return RateLimitItemPerMinute(amount, namespace="")
+
+
+def _place(limit: Limit, who: str) -> tuple[str, ...]:
+    return (limit.unit, limit.match, who) if limit.match else (limit.unit, who)
