@@ -46,8 +46,9 @@ class DrivenCli:
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment
         )
+        settings = _control("apply_flag_settings", settings={"env": {"CLAUDE_CODE_EXTRA_BODY": "{}"}})
         empty = {**_user([]), "shouldQuery": False}
-        self._say(_control("initialize", systemPrompt=[self._system]), empty)
+        self._say(settings, _control("initialize", systemPrompt=[self._system]), empty)
         self._read_until(b'"result"')
 
     def _say(self, *lines: Json) -> None:

@@ -50,10 +50,11 @@ class UnaryConnection(asyncio.Protocol):
         self.failures += 1
 
     def start_counting(self) -> int:
-        """Forget the warm-up; how many requests it was."""
+        """Forget the warm-up's times, not its failures: a connection lost then is still lost.
+
+        Returns how many requests it was."""
         forgotten = len(self.latencies_ns)
         self.latencies_ns = array("q")
-        self.failures = 0
         return forgotten
 
     def stop(self) -> None:
