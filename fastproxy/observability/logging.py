@@ -82,14 +82,19 @@ def request_writer(level: str, log_format: str) -> Callable[[Sequence[RequestRec
 
 def _write_json(records: Sequence[RequestRecord]) -> None:
     # not through structlog: its chain of processors costs more than encoding the line
-    head = {"event": "request", "level": "info"}
-    lines = [orjson.dumps(head | _time(record) | request_fields(record)) for record in records]
+    lines = [
+        orjson.dumps(
+            {
+                "event": "request",
+                "level": "info",
+                "timestamp": datetime.fromtimestamp(record.ended_at, UTC),
+                **request_fields(record),
+            }
+        )
+        for record in records
+    ]
     sys.stderr.buffer.write(b"\n".join(lines) + b"\n")
     sys.stderr.buffer.flush()
-
-
-def _time(record: RequestRecord) -> dict[str, Any]:
-    return {"timestamp": datetime.fromtimestamp(record.ended_at, UTC)}
 
 
 def _write_text(records: Sequence[RequestRecord]) -> None:
@@ -111,6 +116,8 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
         "bytes_in": record.bytes_in,
         "bytes_out": record.bytes_out,
     }
+    if record.limit_seconds:
+        fields["limit_ms"] = round(record.limit_seconds * 1e3, 2)
     if record.stream:
         fields["stream"] = True
         fields["time_to_first_token_ms"] = round(record.time_to_first_token * 1e3, 2)
@@ -129,7 +136,12 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
         fields["dropped"] = list(record.dropped)
     if record.client_gone:
         fields["client_gone"] = True
-    if record.usage is not None:
-        fields["prompt_tokens"] = record.usage.prompt_tokens
-        fields["completion_tokens"] = record.usage.completion_tokens
+    usage = record.usage
+    if usage is not None:
+        fields["prompt_tokens"] = usage.prompt_tokens
+        fields["completion_tokens"] = usage.completion_tokens
+        if usage.cached_tokens:
+            fields["cached_tokens"] = usage.cached_tokens
+        if usage.reasoning_tokens:
+            fields["reasoning_tokens"] = usage.reasoning_tokens
     return fields

@@ -38,7 +38,8 @@ def test_a_line_tells_what_happened() -> None:
         caller="ci", asked_model="gm-pro", answered=100.5, waited_seconds=0.4, bytes_in=10, bytes_out=20
     )
     made.on_deployment(Deployment("vertex", "vertex", "gemini-2.5-pro", "https://x"))
-    made.finish, made.usage = "stop", Usage(3, 2, 5)
+    made.finish, made.usage = "stop", Usage(3, 2, 5, cached_tokens=1, reasoning_tokens=2)
+    made.limit_seconds = 0.25
     assert request_fields(made) == {
         "request_id": "req_1",
         "method": "POST",
@@ -54,8 +55,11 @@ def test_a_line_tells_what_happened() -> None:
         "provider": "vertex",
         "finish": "stop",
         "asked_model": "gm-pro",
+        "limit_ms": 250.0,
         "prompt_tokens": 3,
         "completion_tokens": 2,
+        "cached_tokens": 1,
+        "reasoning_tokens": 2,
     }
 
 
