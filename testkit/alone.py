@@ -1,8 +1,8 @@
 """fastproxy in a network of its own, which has loopback alone: whom does it try to reach when it starts.
 
 `unshare --net python -m testkit.alone <configuration.toml` prints one JSON object: the answers' statuses, and
-how many packets the kernel had no way for (`no_route`). That is what is left of every attempt to reach anything
-but loopback, be it from Python, Rust or libc's resolver.
+how many packets the kernel had no way for (`no_route`). It is what is left of every attempt to reach
+anything but loopback, be it from Python, Rust or libc's resolver.
 """
 
 from __future__ import annotations
