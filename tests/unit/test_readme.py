@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from fastproxy.config import load, off_reasons
+from testkit.readme_figures import BEGIN, END, render, results
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -48,3 +49,16 @@ def test_every_make_target_that_it_names_exists() -> None:
     named = set(re.findall(r"\bmake ([a-z]+)\b", README))
     assert named <= targets
     assert {"run", "test", "check", "bench"} <= named
+
+
+def test_its_figures_are_those_that_were_measured() -> None:
+    assert render(README, results()) == README, "run: make docs"
+
+
+def test_figures_that_were_measured_are_shown() -> None:
+    points = [["direct", 1.0, 1.0, 1.0], ["fastproxy", 1.0, 1234.5, 2000.0]]
+    plots = {plot: {"points": points} for plot in ("added_p50", "per_second", "delay_p50", "rss_after")}
+    shown = render(README, {"machine": {"processors": 2, "processor": "X"}, "plots": plots})
+    table = shown.partition(BEGIN)[2].partition(END)[0]
+    assert "| fastproxy | 1234.50 | 1,234 | 1234.50 | 1234 |" in table
+    assert "| nginx |  |  |  |  |" in table
