@@ -30,7 +30,7 @@ endef
 # what running takes: no development tool, and the bridge only where there is a claude to bridge to
 $(RUNNABLE): requirements.lock pyproject.toml
 	@$(call python_for,$(VENV))
-	@echo "installing (once, half a minute)"
+	@echo "installing (once, a minute or so)"
 	@test -e $(READY) || $(PIP) --require-hashes -r requirements.lock
 	$(install_ourselves)
 	@if command -v claude >/dev/null && command -v npm >/dev/null; then $(MAKE) -s bridge || echo "the bridge to the claude CLI was not built; all else works"; fi
@@ -79,7 +79,7 @@ audit: $(READY) ## ask for known vulnerabilities in what is locked (needs the In
 # in an environment with what runs and what builds, and nothing that an import could pull in besides
 $(RELEASE)/.ready: requirements.lock requirements-executable.lock
 	@$(call python_for,$(RELEASE))
-	@echo "installing what builds a release (once, half a minute)"
+	@echo "installing what builds a release (once, a minute or so)"
 	@$(RELEASE)/bin/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	@$(RELEASE)/bin/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements-executable.lock
 	@touch $@
@@ -114,6 +114,7 @@ docs: $(READY) ## write anew what docs/ holds of the code: API, configuration, f
 	$(BIN)/python -m testkit.contract
 	$(BIN)/python -m testkit.failure_page
 	$(BIN)/python -m testkit.configuration_page
+	$(BIN)/python -m testkit.readme_figures
 
 docs-site: $(DOCS)/.ready ## build the guides as a site into build/site; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build
