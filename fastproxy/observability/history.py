@@ -125,7 +125,7 @@ class History:
     def requests(self, limit: int, caller: str | None = None) -> list[dict[str, Any]]:
         """The last requests, the newest first; of one caller where that is named."""
         chosen = [seen for seen in reversed(self._requests) if caller is None or seen.caller == caller]
-        return [{name: _rounded(value) for name, value in seen._asdict().items()} for seen in chosen[:limit]]
+        return [_rounded(seen) for seen in chosen[:limit]]
 
     def faults(self) -> dict[str, dict[str, Any]]:
         """Each provider's last error, where it had one: code, message ("": not known), model, at."""
@@ -173,8 +173,12 @@ def _percentiles_ms(samples: list[float]) -> tuple[float | None, float | None]:
     return round(middle * 1e3, 3), round(late * 1e3, 3)
 
 
-def _rounded(value: Any) -> Any:
-    return round(value, 3) if isinstance(value, float) else value
+def _rounded(seen: Seen) -> dict[str, Any]:
+    told = seen._asdict()
+    for name in ("at", "duration_ms", "first_token_ms", "overhead_ms"):
+        if told[name] is not None:
+            told[name] = round(told[name], 3)
+    return told
 
 
 def _seen(record: RequestRecord) -> Seen:
