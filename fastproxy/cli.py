@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from fastproxy import __version__
-from fastproxy.config import ConfigError, Settings, bridge_launch, load, off_reasons
+from fastproxy.config import ConfigError, ProviderSettings, Settings, bridge_launch, load, off_reasons
 
 Result = TypeVar("Result")
 
@@ -59,7 +59,7 @@ def serve(config_path: str | None, **overrides: Any) -> None:
         chosen = server.plan(settings, reasons, launch)
     except server.CannotListenError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(_welcome(settings, reasons, source, chosen.port))
+    click.echo(welcome(settings, reasons, source, chosen.port))
     if settings.server.log_bodies:
         from fastproxy.observability.bodies import WARNING
 
@@ -165,13 +165,17 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _welcome(settings: Settings, reasons: dict[str, str], source: str, port: int) -> str:
+def welcome(settings: Settings, reasons: dict[str, str], source: str, port: int) -> str:
     """The one screen that a start prints."""
     scheme = "https" if settings.server.tls_certificate else "http"
     host = settings.server.host if settings.server.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-    url = f"{scheme}://{host}:{port}/v1"
+    page = f"{scheme}://{host}:{port}"
+    url = f"{page}/v1"
+    in_a_browser = f"\n  in a browser    {page}/" if settings.server.status_page else ""
     width = max(len(name) for name in reasons)
-    providers = "\n".join(f"    {name:<{width}}  {_state(reason)}" for name, reason in reasons.items())
+    providers = "\n".join(
+        f"    {name:<{width}}  {_state(reason, settings.providers[name])}" for name, reason in reasons.items()
+    )
     key = "any text" if not settings.auth.keys else f"the key of {settings.auth.keys[0].name!r}"
     return f"""
   fastproxy {__version__}   {url}
@@ -183,10 +187,18 @@ def _welcome(settings: Settings, reasons: dict[str, str], source: str, port: int
   try it          curl -N {url}/chat/completions -H 'content-type: application/json' -d '{{
                     "model": "demo-chat", "stream": true,
                     "messages": [{{"role": "user", "content": "hello"}}]}}'
-  SDKs, editors   base URL {url}   API key: {key}
+  SDKs, editors   base URL {url}   API key: {key}{in_a_browser}
   Cursor          cannot reach localhost: fastproxy check --cursor tells what to do
 """
 
 
-def _state(reason: str) -> str:
-    return f"off   {reason}" if reason else "on"
+def _state(reason: str, table: ProviderSettings) -> str:
+    """On or off, and why; a start asks nobody, so a server of the user's is on if it runs."""
+    from fastproxy.providers import PROVIDERS
+
+    listing, address = PROVIDERS[table.kind].listing, getattr(table, "base_url", "")
+    if reason:
+        return f"off   {reason}"
+    return (
+        f"on    if {listing.product} runs at {address}" if listing and listing.product and address else "on"
+    )
