@@ -127,8 +127,15 @@ $(DOCS)/.ready: requirements-docs.lock
 docs-test: $(READY) ## try every command of the guides in clean checkouts (minutes)
 	$(BIN)/python -m testkit.guides
 
-bench: $(READY) ## measure against the bare relay and the direct call, in one run
-	$(BIN)/pytest bench -o addopts="--strict-markers --import-mode=importlib" --timeout 900 -q -s
+bench: $(READY) ## measure against the bare relay and the direct call (11 minutes; PART=streaming, ARGS=--quick)
+	$(BIN)/pytest $(if $(PART),bench/test_$(PART).py,bench) -o addopts="--strict-markers --import-mode=importlib" --timeout 900 -q -s $(ARGS)
+
+compare: $(READY) ## measure nginx, Envoy, LiteLLM and Portkey beside it (8 minutes)
+	$(BIN)/python -m bench.fetch_gateways
+	$(BIN)/python -m bench.compare $(ARGS)
+
+performance: $(READY) ## write docs/performance.md anew from bench/results
+	$(BIN)/python -m bench.performance
 
 image: ## build the container images (Docker, Podman or buildah; BASES=stand-in without a registry)
 	infra/image/build.sh $(ARGS)
@@ -149,4 +156,4 @@ lock: $(READY) ## renew the lock files
 clean: ## remove what was made
 	rm -rf $(VENV) $(RELEASE) $(DOCS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
 
-.PHONY: help setup run screenshots bridge wheel executable executable-test sbom audit format check test fuzz chaos docs docs-site docs-test bench image image-test lock clean
+.PHONY: help setup run screenshots bridge wheel executable executable-test sbom audit format check test fuzz chaos docs docs-site docs-test bench compare performance image image-test lock clean
