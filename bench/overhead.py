@@ -248,9 +248,13 @@ def check(name: str, suite: Suite, pair: Pair) -> None:
     """Measures, shows the figures with the goals, writes them to `bench/results/`, asserts the contract."""
     suite.say(f"{name}: about {ABOUT_SECONDS:.0f} s")
     added, cpu = measure(suite, pair), cpu_seconds(pair.subject)
-    goals = [Goal(title, [min(cpu[title]) * scale], "<=", bound) for title, (scale, bound) in GOALS.items()]
+    goals = [
+        Goal(f"{name}: {title}", [min(cpu[title]) * scale], "<=", bound)
+        for title, (scale, bound) in GOALS.items()
+    ]
     goals += [
-        Goal(f"{title} added, ms", [f["added"]], "<=", CONTRACT_MS, "contract") for title, f in added.items()
+        Goal(f"{name}: {title} added, ms", [f["added"]], "<=", CONTRACT_MS, "contract")
+        for title, f in added.items()
     ]
     lines = [_line(title, figures) for title, figures in added.items()]
     suite.report(f"overhead_{name}", lines, goals, {"added": added, "cpu_seconds": cpu})
