@@ -49,7 +49,7 @@ def _sections(model: Model, path: tuple[str, ...]) -> Iterator[str]:
     for name, field in model.model_fields.items():
         inner, place = _model_in(field.annotation), ".".join((*path, name))
         if inner is not None and get_origin(field.annotation) is list:
-            yield _section(f"An entry of `{place}`" if path else f"`[[{place}]]`", "", inner)
+            yield _section(f"`[[{place}]]`", "", inner)
         elif inner is not None:
             yield _section(f"`[{place}]`", "FASTPROXY_" + "__".join((*path, name)).upper(), inner)
             yield from _sections(inner, (*path, name))
@@ -63,7 +63,7 @@ def _model_in(annotation: Any) -> Model | None:
 
 
 def _section(title: str, variable: str, model: Model) -> str:
-    law = (inspect.getdoc(model) or "").partition(": ")[2]
+    law = " ".join((inspect.getdoc(model) or "").split()).partition(": ")[2]
     told = f"{law[0].upper()}{law[1:]}\n\n" if law else ""
     return f"### {title}\n\n{told}{_rows(model, variable)}"
 
