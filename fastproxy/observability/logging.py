@@ -89,7 +89,8 @@ def _write_json(records: Sequence[RequestRecord]) -> None:
                 "level": "info",
                 "timestamp": datetime.fromtimestamp(record.ended_at, UTC),
                 **request_fields(record),
-            }
+            },
+            option=orjson.OPT_UTC_Z,
         )
         for record in records
     ]
