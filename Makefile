@@ -114,6 +114,7 @@ docs: $(READY) ## write anew what docs/ holds of the code: API, configuration, f
 	$(BIN)/python -m testkit.contract
 	$(BIN)/python -m testkit.failure_page
 	$(BIN)/python -m testkit.configuration_page
+	$(BIN)/python -m testkit.metrics_page
 	$(BIN)/python -m testkit.readme_figures
 
 docs-site: $(DOCS)/.ready ## build the guides as a site into build/site; a broken link is an error
