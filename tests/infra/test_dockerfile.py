@@ -104,7 +104,7 @@ def test_the_bridges_settings_are_ones_that_it_knows() -> None:
 
 
 def test_the_bridge_runs_the_file_that_the_build_writes() -> None:
-    written = re.search(r'outfile: "dist/([\w.-]+)"', (ROOT / "bridge" / "build.mjs").read_text())
+    written = re.search(r'"dist/([\w.-]+\.cjs)"', (ROOT / "bridge" / "build.mjs").read_text())
     assert written
     folder = next(words.split()[-1] for words in BRIDGE.values("COPY"))
     assert BRIDGE.command("ENTRYPOINT") == ["node", f"{folder}/{written[1]}"]
