@@ -239,9 +239,10 @@ class Exchange:
         raw = self._raw_headers(headers, content_type)
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
-    async def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> Awaitable[None]:
         """Sends a piece of a streamed answer; returns when there is room for more."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        # no coroutine of its own: this is called for every event
+        return self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _finish(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})

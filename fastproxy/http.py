@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,8 +53,8 @@ class Sink(Protocol):
         """Sends status and headers."""
         ...
 
-    async def write(self, data: bytes) -> None:
-        """Sends these bytes; returns when there is room for more."""
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Sends these bytes; to be awaited: it returns when there is room for more."""
         ...
 
 

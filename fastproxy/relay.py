@@ -77,33 +77,33 @@ class Relay:
 
     async def pump(self, sink: Sink) -> None:
         """Sends what is held and all that follows, to the end or a fault, which is told in the stream."""
+        watchdog, stream, read, data = self._watchdog, self.stream, self._source.read_chunk, self._held
+        now = watchdog.now
         try:
-            with self._watchdog:
-                await self._send(sink, self._held)
-                while not self._at_end and self.stream.fault is None:
-                    data = self._take(await self._source.read_chunk())
-                    if self.stream.carries:
-                        await self._remember()
+            with watchdog:
+                while True:
                     if data:
-                        await self._send(sink, data)
-                    else:
-                        self._watchdog.heard()
+                        watchdog.since = None  # a client that reads slowly is no fault of the provider's
+                        await sink.write(data)
+                        self.bytes_out += len(data)
+                    watchdog.since = now()
+                    if self._at_end or stream.fault is not None:
+                        break
+                    data = self._take(await read())
+                    if stream.carries:
+                        await self._remember()
         except UpstreamError as error:
             await self._source.aclose()  # now: a client that does not read may keep us here
             if self.stream.fault is None:
-                await self._send(sink, self.stream.fail(error))
+                data = self.stream.fail(error)
+                await sink.write(data)
+                self.bytes_out += len(data)
 
     def _take(self, chunk: bytes | None) -> bytes:
         if chunk is None:
             self._at_end = True
             return self.stream.end()
         return self.stream.feed(chunk)
-
-    async def _send(self, sink: Sink, data: bytes) -> None:
-        self._watchdog.waiting(False)
-        await sink.write(data)
-        self._watchdog.waiting(True)
-        self.bytes_out += len(data)
 
     async def _remember(self) -> None:
         carries = self.stream.carries

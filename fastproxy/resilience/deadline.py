@@ -8,6 +8,7 @@ comes out of the `with` block as an UpstreamError, the way `asyncio.timeout` doe
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 
 from fastproxy.errors import ErrorKind, ProxyError, UpstreamError
@@ -31,11 +32,11 @@ class Watchdog:
         "_expired",
         "_first",
         "_loop",
-        "_since",
         "_stream",
         "_task",
         "_timer",
         "_total_at",
+        "since",
     )
 
     def __init__(
@@ -59,14 +60,16 @@ class Watchdog:
             self._client_at = began + client_seconds
             self._total_at = min(self._total_at, self._client_at)
         self._first = True
-        self._since: float | None = None
+        self.since: float | None = None
+        """When the provider was last heard; None while a slow client is waited for. Whoever relays sets it:
+        a call for each event of a stream would cost more than its search."""
         self._expired: ErrorKind | None = None
         self._cancels = 0
 
     def __enter__(self) -> Watchdog:
         self._task = asyncio.current_task()
         self._cancelling = self._task.cancelling() if self._task is not None else 0
-        self._since = self._loop.time()
+        self.since = self._loop.time()
         self._timer = self._loop.call_at(self._next(), self._look)
         return self
 
@@ -84,29 +87,25 @@ class Watchdog:
             raise self._error(self._expired) from None
 
     @property
+    def now(self) -> Callable[[], float]:
+        """The clock that `since` is read from."""
+        return self._loop.time
+
+    @property
     def seconds_left(self) -> float:
         """Until the total time is over; no attempt can follow then."""
         return self._total_at - self._loop.time()
 
-    def heard(self) -> None:
-        """The provider sent something: it feeds the idle timeout, not the one for the first token."""
-        if not self._first:
-            self._since = self._loop.time()
-
     def first_content(self) -> None:
         """The answer has begun: from now on the idle timeout counts."""
         self._first = False
-        self._since = self._loop.time()
-
-    def waiting(self, for_provider: bool) -> None:
-        """Whether we wait for the provider; while a slow client is waited for its clock stands still."""
-        self._since = self._loop.time() if for_provider else None
+        self.since = self._loop.time()
 
     def _next(self) -> float:
         limit = self._limit()
-        if self._since is None or limit is None:
+        if self.since is None or limit is None:
             return min(self._total_at, self._loop.time() + 1.0) if limit is not None else self._total_at
-        return min(self._total_at, self._since + limit)
+        return min(self._total_at, self.since + limit)
 
     def _limit(self) -> float | None:
         if not self._stream:
@@ -119,7 +118,7 @@ class Watchdog:
         limit = self._limit()
         if now >= self._total_at:
             self._expire(ErrorKind.TOTAL_TIMEOUT)
-        elif limit is not None and self._since is not None and now >= self._since + limit:
+        elif limit is not None and self.since is not None and now >= self.since + limit:
             self._expire(ErrorKind.FIRST_TOKEN_TIMEOUT if self._first else ErrorKind.IDLE_TIMEOUT)
         else:
             self._timer = self._loop.call_at(self._next(), self._look)

@@ -61,11 +61,17 @@ class SseFrames:
         self._newlines = Newlines()
         self._held: list[bytes] = []
         self._size = 0
+        self.at_seam = False
+        """Nothing is held and the next byte begins an event (not the first: it may be a mark)."""
 
     def take(self, data: bytes) -> bytes:
         """The bytes of all events that are whole now, each ended by an empty line; the same object where
         nothing is held or changed. Raises UpstreamError where an event grows past all bounds."""
-        data = self._newlines.unify(data)
+        whole = self._take(self._newlines.unify(data))
+        self.at_seam = not self._held and not self._newlines.held_cr and not self._newlines.at_start
+        return whole
+
+    def _take(self, data: bytes) -> bytes:
         if not data:
             return b""
         if self._held:
@@ -81,11 +87,6 @@ class SseFrames:
         if end < len(data):
             self._hold(data[end:])
         return data[:end]
-
-    @property
-    def at_seam(self) -> bool:
-        """Whether nothing is held and the next byte begins an event (not the first: it may be a mark)."""
-        return not self._held and not self._newlines.held_cr and not self._newlines.at_start
 
     def rest(self) -> bytes:
         """What is left at the end of the stream: an event without its empty line, or b""."""

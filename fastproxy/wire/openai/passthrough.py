@@ -52,7 +52,8 @@ class ChatPassthrough:
     def feed(self, data: bytes) -> bytes:
         """The client's bytes for these upstream bytes; the same object where they are whole and right."""
         if data.endswith(b"}\n\n") and data.find(b"\n") == len(data) - 2 and self._frames.at_seam:
-            return self._feed_one(data)  # nearly always a piece is one whole event
+            # nearly always a piece is one whole event
+            return self._renamed(data) if self._may_pass(data) else self._feed_one(data)
         whole = self._frames.take(data)
         if not whole or self._over:
             return b""
@@ -63,8 +64,6 @@ class ChatPassthrough:
         return b"".join([block + b"\n\n" for block in passed if block])
 
     def _feed_one(self, event: bytes) -> bytes:
-        if self._may_pass(event):
-            return self._renamed(event)
         block = event[:-2]
         passed = self._look(block)
         return event if passed == block else passed and passed + b"\n\n"
