@@ -19,7 +19,7 @@ from testkit.process import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
 IMAGES = ROOT / "docs" / "images"
-_PART = re.compile(r"(<!-- measured: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PART = re.compile(r"(<!-- measured: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SOURCES = (
     "overhead_passthrough_calls",
     "overhead_passthrough",
@@ -189,7 +189,7 @@ def filled(page: str, sources: Sources) -> str:
             print(f"{match[2]}: stays as it is, there is no result {missing}")
             return match[0]
 
-    return _PART.sub(part, page)
+    return PART.sub(part, page)
 
 
 def draw(source: Figures, folder: Path) -> None:
