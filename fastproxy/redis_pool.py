@@ -21,6 +21,7 @@ def open_pool(url: str, seconds: float) -> BlockingConnectionPool:
         from redis import asyncio as redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
+        from redis.exceptions import ConnectionError as Broken
     except ImportError as error:
         raise ValueError("Redis storage needs one more package: pip install 'fastproxy[redis]'.") from error
     try:
@@ -30,8 +31,9 @@ def open_pool(url: str, seconds: float) -> BlockingConnectionPool:
             timeout=seconds,
             socket_timeout=seconds,
             socket_connect_timeout=seconds,
-            # one retry: the first use of a connection that a restarted Redis has forgotten
-            retry=Retry(NoBackoff(), 1),
+            # one retry: the first use of a connection that a restarted Redis has forgotten; who is slow is
+            # not asked again
+            retry=Retry(NoBackoff(), 1, supported_errors=(Broken,)),
         )
     except ValueError:
         raise ValueError(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 import structlog
 from limits import RateLimitItemPerMinute
@@ -22,14 +24,19 @@ from fastproxy.limits.windows import (
     refusal,
     state,
 )
-from fastproxy.redis_pool import open_pool
+from fastproxy.redis_pool import CONNECTIONS, open_pool
 
-STORAGE_SECONDS = 0.8
-"""The longest that a request waits for the storage."""
-ANSWER_SECONDS = 0.35
-"""The longest that Redis may take for one step; a step is tried twice."""
+STORAGE_SECONDS = 0.9
+"""The longest that a request's questions to the storage may take."""
+QUEUE_SECONDS = 5.0
+"""The longest that a request waits until it may ask: many that come at once are no fault of the storage."""
+ANSWER_SECONDS = 0.8
+"""The longest that Redis may take for one of them. On a machine short of time all is late, Redis or not."""
 REST_SECONDS = 1.0
 """How long a storage that failed is not asked: only one request a second finds out whether it is back."""
+
+
+_Answer = TypeVar("_Answer")
 
 
 class SharedWindows:
@@ -45,22 +52,29 @@ class SharedWindows:
         self._away_since: float | None = None
         self._ask_again_at = 0.0
         self._settling: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Semaphore(CONNECTIONS)
+        """Whoever has one finds a free connection."""
 
     def __repr__(self) -> str:
         return f"<SharedWindows settling={len(self._settling)} away={self._away_since is not None}>"
 
     async def take(self, who: str, wanted: Sequence[tuple[Limit, int]]) -> Taken:
         """See Windows."""
-        if self._away_since is not None and self._now() < self._ask_again_at:
-            raise CannotCountError
+        taken = await self._asked(lambda: self._take(who, wanted))
+        self._is_back()
+        return taken
+
+    async def _asked(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """The storage's answer. Raises CannotCountError."""
         try:
-            async with asyncio.timeout(STORAGE_SECONDS):
-                taken = await self._take(who, wanted)
+            async with asyncio.timeout(QUEUE_SECONDS), self._turn:
+                if self._away_since is not None and self._now() < self._ask_again_at:
+                    raise CannotCountError
+                async with asyncio.timeout(STORAGE_SECONDS):
+                    return await ask()
         except (StorageError, TimeoutError) as error:
             self._is_away(error)
             raise CannotCountError from error
-        self._is_back()
-        return taken
 
     async def _take(self, who: str, wanted: Sequence[tuple[Limit, int]]) -> Taken:
         at = self._now()
@@ -71,8 +85,7 @@ class SharedWindows:
                 for earlier, paid in wanted[:place]:
                     await self._hit(earlier, who, -paid)
                 break
-        counts = await asyncio.gather(*(self._counts(limit, who) for limit, _ in wanted))
-        by_limit = {limit: count for (limit, _), count in zip(wanted, counts, strict=True)}
+        by_limit = {limit: await self._counts(limit, who) for limit, _ in wanted}
         states = [state(limit, count) for limit, count in by_limit.items()]
         return Taken(states, at, refusal(*refused, by_limit[refused[0]]) if refused else None)
 
@@ -92,12 +105,12 @@ class SharedWindows:
             self._spawn(self._settle(who, taken, true_cost, at))
 
     async def _settle(self, who: str, taken: Sequence[tuple[Limit, int]], true_cost: int, at: float) -> None:
-        try:
-            async with asyncio.timeout(STORAGE_SECONDS):
-                for limit, cost in taken:
-                    await self._add(limit, who, true_cost - cost, at)
-        except (StorageError, TimeoutError) as error:
-            self._is_away(error)
+        async def settle() -> None:
+            for limit, cost in taken:
+                await self._add(limit, who, true_cost - cost, at)
+
+        with contextlib.suppress(CannotCountError):
+            await self._asked(settle)
 
     async def _add(self, limit: Limit, who: str, difference: int, at: float) -> None:
         if difference < 0 and self._now() - at >= WINDOW_SECONDS:

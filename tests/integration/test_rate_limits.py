@@ -44,13 +44,15 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
-def body() -> dict[str, object]:
-    return {"model": "local-m", "messages": [{"role": "user", "content": "hello"}]}
+def body(model: str = "local-m") -> dict[str, object]:
+    return {"model": model, "messages": [{"role": "user", "content": "hello"}]}
 
 
-async def ask(client: httpx.AsyncClient, proxy: FastproxyProcess, key: str = KEY) -> httpx.Response:
+async def ask(
+    client: httpx.AsyncClient, proxy: FastproxyProcess, key: str = KEY, model: str = "local-m"
+) -> httpx.Response:
     headers = {"authorization": f"Bearer {key}"}
-    return await client.post(f"{proxy.url}{CHAT}", json=body(), headers=headers)
+    return await client.post(f"{proxy.url}{CHAT}", json=body(model), headers=headers)
 
 
 @needs_redis
@@ -134,10 +136,38 @@ async def test_tokens_are_settled_in_redis_as_well(mock_process: MockUpstream, r
     assert 9000 < int(again.headers["x-ratelimit-remaining-tokens"]) <= 10_000 - used
 
 
+MODELS = """
+[[limits.models]]
+match = "local-big*"
+requests_per_minute = 5
+[providers"""
+
+
+@needs_redis
+@pytest.mark.slow
+async def test_two_proxies_share_the_limit_of_a_model_and_who_is_refused_takes_nothing_else(
+    mock_process: MockUpstream, redis: RedisServer
+) -> None:
+    text = config(mock_process, redis.url, 40).replace("[providers", MODELS, 1)
+    with ExitStack() as stack:
+        proxies = [stack.enter_context(FastproxyProcess(text)) for _ in range(2)]
+        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+            names = ("local-big", "local/big", "local-bigger")
+            big = [await ask(client, proxies[n % 2], model=names[n % 3]) for n in range(20)]
+            other = await ask(client, proxies[0])
+            free = [await ask(client, proxies[n % 2], OTHER_KEY, "local-big") for n in range(6)]
+    assert [answer.status_code for answer in big] == [200] * 5 + [429] * 15
+    assert big[0].headers["x-ratelimit-limit-requests"] == "5"
+    assert big[-1].json()["error"]["message"] == (
+        "The limit of 5 requests a minute for the models local-big* is reached."
+    )
+    assert 1 <= int(big[-1].headers["retry-after"]) <= 120
+    assert other.headers["x-ratelimit-remaining-requests"] == "34"
+    assert [answer.status_code for answer in free] == [200] * 5 + [429]
+
+
 async def test_in_memory_one_process_counts_for_itself(mock_process: MockUpstream) -> None:
     with FastproxyProcess(config(mock_process, "memory://", 3)) as proxy:
         async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
             answers = [await ask(client, proxy) for _ in range(5)]
-    # a window that ends just now lets the next ones pass
-    assert [answer.status_code for answer in answers[:3]] == [200, 200, 200]
-    assert {answer.status_code for answer in answers[3:]} <= {200, 429}
+    assert [answer.status_code for answer in answers] == [200] * 3 + [429] * 2

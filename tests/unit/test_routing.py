@@ -282,3 +282,13 @@ def test_what_was_read_without_a_list_is_read_anew_when_there_is_one() -> None:
     chosen.lists = lambda deployment: deployment.model == "qwen3"
     assert read("box/qwen3-high", chosen) == ("box:qwen3", "high")
     assert chosen.resolve("box/qwen3-high") is chosen.resolve("box/qwen3-high")
+
+
+@pytest.mark.parametrize(
+    "model", ["gemini-2.5-pro", "vertex/gemini-2.5-pro", "gm-pro", "models/gemini-2.5-pro"]
+)
+def test_a_model_is_known_by_the_same_names_however_it_is_asked_for(model: str) -> None:
+    entries = [replace(entry, prefix=entry.prefixes[0]) if entry.prefixes else entry for entry in ENTRIES]
+    made = Router(entries, aliases=ALIASES)
+    names = made.names_of(made.resolve(model))
+    assert {"gemini-2.5-pro", "vertex/gemini-2.5-pro"} <= set(names)

@@ -50,6 +50,12 @@ storage = "redis://r:6379"
 on_failure = "closed"
 requests_per_minute = 100
 tokens_per_minute = 200000
+[[limits.models]]
+match = "gemini-*-pro"
+requests_per_minute = 5
+[[limits.models]]
+match = "gemini-*"
+tokens_per_minute = 1000
 [providers.deepseek]
 max_concurrency = 8
 max_retries = 0
@@ -66,6 +72,10 @@ mine = "gemini-2.5-pro"
 """)
     assert found.providers["deepseek"].care(1.5) == Care(0, 8, 1.5, 0, 2.5)
     assert found.limits.on_failure == "closed"
+    assert [(row.match, row.requests_per_minute, row.tokens_per_minute) for row in found.limits.models] == [
+        ("gemini-*-pro", 5, None),
+        ("gemini-*", None, 1000),
+    ]
     assert (found.auth.keys[0].requests_per_minute, found.auth.keys[0].tokens_per_minute) == (10, 0)
     assert found.routes[0].fallback == ["ollama-llama3.2"]
     assert len(found.fallback.chain) == 4
@@ -77,7 +87,9 @@ def test_the_environment_can_say_it_too() -> None:
         FASTPROXY_FALLBACK__CHAIN="deepseek-chat,ollama-x",
         FASTPROXY_LIMITS__STORAGE="env:PLACE",
         PLACE="redis://hidden:6379",
+        FASTPROXY_LIMITS__MODELS='[{"match": "gemini-*", "requests_per_minute": 9}]',
     )
+    assert found.limits.models[0].requests_per_minute == 9
     assert found.limits.requests_per_minute == 7
     assert found.fallback.chain == ["deepseek-chat", "ollama-x"]
     assert found.limits.storage == "redis://hidden:6379"
@@ -90,6 +102,10 @@ def test_the_environment_can_say_it_too() -> None:
         ("[limits]\nstorage = 'sqlite:///x'", "redis://host:6379"),
         ("[limits]\non_failure = 'ajar'", "limits.on_failure"),
         ("[limits]\nrequests_per_minute = -1", "limits.requests_per_minute"),
+        ("[[limits.models]]\nmatch = 'x'", "limits.models.0: the limit of 'x' needs requests_per_minute or"),
+        ("[[limits.models]]\nrequests_per_minute = 1", "limits.models.0.match"),
+        ("[[limits.models]]\nmatch = 'x'\ntokens_per_minute = -1", "limits.models.0.tokens_per_minute"),
+        ("[[limits.models]]\nmodel = 'x'\ntokens_per_minute = 1", "limits.models.0.model"),
         ("[server]\ntrusted_proxies = ['nginx']", "'nginx' is no address and no network"),
         ("[server]\nqueue_seconds = -1", "server.queue_seconds"),
         ("[providers.deepseek]\nmax_retries = 11", "providers.deepseek.max_retries"),
@@ -97,6 +113,7 @@ def test_the_environment_can_say_it_too() -> None:
         ("[fallback]\nchain = ['gpt-9']", "fallback.chain: no provider has a model 'gpt-9'"),
         ("[[routes]]\nmatch = 'a'\nprovider = 'ollama'\nfallback = ['gpt-9']", "(match = 'a'): fallback"),
         (SHARED + "[limits]\nrequests_per_minute = 1", 'set limits.storage to "redis://host:6379"'),
+        (SHARED + "[[limits.models]]\nmatch = 'x'\ntokens_per_minute = 1", "limits.storage"),
         (SHARED + "[auth]\nkeys = [{ name = 'a', key = 'k', tokens_per_minute = 1 }]", "limits.storage"),
     ],
 )  # fmt: skip
