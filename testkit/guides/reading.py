@@ -20,13 +20,22 @@ _FILE = re.compile(r'"file:/[^"]*"')
 def read(block: Block) -> str:
     """What it is; raises ValueError or ConfigError where it is not what its language says."""
     if block.language == "json":
-        orjson.loads(block.text)
+        _documents(block.text)
     elif "syntax" in block.remarks:
         tomllib.loads(block.text)
     else:
         _configuration(block.text)
         return "a valid configuration"
     return "well formed"
+
+
+def _documents(text: str) -> None:
+    """One JSON document, or one a line."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        for line in text.splitlines():
+            orjson.loads(line)
 
 
 def _configuration(text: str) -> None:

@@ -29,6 +29,8 @@ PROXY_PORT = "4000"
 _SHELLS = ("sh", "bash", "console")
 _LIVE = f"http://127.0.0.1:{PROXY_PORT}/health/live"
 _TAKES_LONG = re.compile(r"(^|&&|;)\s*(\w+=\S+ +)*(\S+/)?(make|pip|npm|npx|git)\b", re.MULTILINE)
+_SERVES = re.compile(r"\b(fastproxy serve|make run)\b[^;&|]*\Z")
+"""Ends in a server: goes on in the background without being told."""
 _MAKE_RUN = re.compile(r'make run(?: ARGS="([^"]*)")?')
 _KEEP_VARIABLES = "trap 'status=$?; env -0 > \"$GUIDE_STATE\"; exit $status' EXIT\n"
 _NOT_KEPT = ("GUIDE_STATE", "SHLVL", "PWD", "OLDPWD", "_")
@@ -94,8 +96,8 @@ class Session:
             return "applied"
         if block.language not in (*_SHELLS, "python"):
             return self._read(block)
-        if "background" in remarks:
-            return self._serve(block.commands, remarks["background"])
+        if "background" in remarks or _SERVES.search(block.commands):
+            return self._serve(block.commands, remarks.get("background", ""))
         if self._short and ("long" in remarks or _TAKES_LONG.search(block.commands)):
             check_shell_syntax(block)
             return "left to the long form"
