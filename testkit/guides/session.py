@@ -96,7 +96,7 @@ class Session:
             return "applied"
         if block.language not in (*_SHELLS, "python"):
             return self._read(block)
-        if "background" in remarks or _SERVES.search(block.commands):
+        if "background" in remarks or ("fails" not in remarks and _SERVES.search(block.commands)):
             return self._serve(block.commands, remarks.get("background", ""))
         if self._short and ("long" in remarks or _TAKES_LONG.search(block.commands)):
             check_shell_syntax(block)
