@@ -54,10 +54,9 @@ bridge: $(BUNDLE) ## build the bridge to the claude CLI (needs Node.js 20)
 $(BUNDLE): bridge/package-lock.json bridge/build.mjs $(filter-out %.test.ts,$(wildcard bridge/src/*.ts))
 	@cd bridge && { test -d node_modules || $(NPM_CI); } && npm run --silent build
 
-wheel: ## build wheel and sdist into dist/, the same to the byte each time
+wheel: $(RUNNABLE) ## build wheel and sdist into dist/, the same to the byte each time
 	@if command -v npm >/dev/null; then $(MAKE) -s bridge; fi
-	@$(MAKE) -s $(RELEASE)/.ready
-	$(RELEASE)/bin/python -m hatchling build -t sdist -t wheel
+	$(BIN)/python -m hatchling build -t sdist -t wheel
 
 executable: ## build dist/fastproxy: one file that needs no Python (a minute)
 	@if command -v npm >/dev/null; then $(MAKE) -s bridge; fi
@@ -79,7 +78,7 @@ audit: $(READY) ## ask for known vulnerabilities in what is locked (needs the In
 # in an environment with what runs and what builds, and nothing that an import could pull in besides
 $(RELEASE)/.ready: requirements.lock requirements-executable.lock
 	@$(call python_for,$(RELEASE))
-	@echo "installing what builds a release (once, a minute or so)"
+	@echo "installing what builds a release (once, half a minute)"
 	@$(RELEASE)/bin/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	@$(RELEASE)/bin/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements-executable.lock
 	@touch $@
