@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.goals import Goal
-from bench.performance import PART, PAGE, PARTS, filled
+from bench.performance import PAGE, PART, PARTS, filled
 
 PAGE_TEXT = """Words.
 <!-- measured: goals -->
