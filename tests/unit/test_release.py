@@ -37,12 +37,14 @@ def jobs() -> list[tuple[str, dict[str, Any]]]:
     [
         ["actionlint", *map(str, WORKFLOWS)],
         ["zizmor", "--offline", "--quiet", "--persona", "pedantic", "--min-severity", "low", ".github"],
-        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS)],
-        ["check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"],
+        pytest.param(
+            ["check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"],
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=lambda command: f"{command[0]} {Path(command[-1]).name}",
+    ids=lambda command: command[0],
 )
-def test_a_linter_has_nothing_to_say_of_the_workflows(command: list[str]) -> None:
+def test_a_linter_has_nothing_to_say(command: list[str]) -> None:
     if shutil.which(command[0], path=str(BIN)) is None:
         pytest.skip(f"no {command[0]} for this system")
     found = subprocess.run(
