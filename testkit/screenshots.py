@@ -154,9 +154,9 @@ def main() -> None:
             f'[providers.ollama]\nbase_url = "{mock.url}"\n'
         )
         with (
+            open_browser() as browser,
             FastproxyProcess(config, files=credentials(mock.url)) as proxy,
             traffic(proxy.url),
-            open_browser() as browser,
         ):
             time.sleep(arguments.seconds)
             tell_the_answer(mock)

@@ -23,7 +23,7 @@ const CHARTS = [
     lines: percentiles("first_token"), text: shortMs, now: latest, empty: "No streams yet",
   }),
   new Chart({
-    title: "Overhead", hint: "added by the proxy",
+    title: "Overhead", hint: "of the proxy",
     lines: percentiles("overhead"), text: shortMs, now: latest, empty: "No answers yet",
   }),
 ];
