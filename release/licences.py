@@ -11,6 +11,7 @@ from pathlib import Path
 
 _NAMES = ("licen", "copying", "notice", "authors")
 _RULE = "=" * 100
+_COPYRIGHT = Path("/usr/share/doc")
 
 
 def licence_texts(modules: Iterable[str], libraries: Iterable[str], bridge: Path) -> str:
@@ -49,21 +50,24 @@ def _texts(found: Distribution) -> Iterator[str]:
 
 
 def _system_libraries(libraries: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Debian's name of the package that each library is from, and its copyright file."""
-    if not shutil.which("dpkg-query"):
-        return
-    packages = {package for library in libraries if (package := _debian_package(library))}
-    for package in sorted(packages):
-        text = Path("/usr/share/doc") / package / "copyright"
-        if text.is_file():
-            yield package, text.read_text("utf-8")
+    """Debian's name of the package that each library is from, and its copyright file; at last those that no
+    package of Debian has: they came with this Python, and their licences are told in its own."""
+    packages = {library: _debian_package(library) for library in libraries}
+    for package in sorted({name for name in packages.values() if name}):
+        yield package, (_COPYRIGHT / package / "copyright").read_text("utf-8")
+    if others := sorted(Path(library).name for library, package in packages.items() if not package):
+        yield "Libraries that came with Python", "\n".join(others)
 
 
 def _debian_package(library: str) -> str:
+    """The package with a copyright file that has this library, "" where there is none."""
+    if not shutil.which("dpkg-query"):
+        return ""
     # dpkg knows a file by the one path it was installed to, /lib or /usr/lib
     resolved = str(Path(library).resolve())
     for path in (resolved, resolved.removeprefix("/usr")):
         told = subprocess.run(["dpkg-query", "-S", path], capture_output=True, text=True, check=False)  # noqa: S603, S607
-        if told.returncode == 0:
-            return told.stdout.split(":")[0]
+        package = told.stdout.split(":")[0]
+        if told.returncode == 0 and (_COPYRIGHT / package / "copyright").is_file():
+            return package
     return ""
