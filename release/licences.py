@@ -33,8 +33,8 @@ def _distributions(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
     names = {name for module in modules for name in providers.get(module.split(".")[0], ())}
     for name in sorted(names, key=str.lower):
         found = distribution(name)
-        fields = found.metadata
-        licence = fields.get("License-Expression") or fields.get("License") or _classifiers(found)
+        fields = found.metadata.json
+        licence = fields.get("license_expression") or fields.get("license") or _classifiers(found)
         yield f"{name} {found.version}", "\n\n".join([f"Licence: {licence}", *_texts(found)])
 
 
