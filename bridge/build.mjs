@@ -1,8 +1,11 @@
-/** Bundles the service into one file that needs nothing but node, with the licences of what is in it beside it. */
+/**
+ * Bundles the service into one file that needs nothing but node, with the licences of what is in it beside it.
+ * `node build.mjs [FILE]`
+ */
 import { appendFile, readFile, readdir } from "node:fs/promises";
 import { build } from "esbuild";
 
-const bundle = "dist/fastproxy-bridge.cjs";
+const bundle = process.argv[2] ?? "dist/fastproxy-bridge.cjs";
 const { metafile } = await build({
   entryPoints: ["src/main.ts"],
   outfile: bundle,

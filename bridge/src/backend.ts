@@ -74,7 +74,7 @@ export class Backend {
 
   /** Answers one request: `onRoute` once a process is found, then events. Rejects with `BridgeError`. */
   async answer(request: MessagesRequest, signal: AbortSignal, onRoute: (route: Route) => void, onEvent: OnEvent): Promise<void> {
-    const { pool, capabilities, command } = await orAborted(this.start(), signal);
+    const { pool, capabilities, command } = this.#current ?? (await orAborted(this.start(), signal));
     const mode = modeOf(capabilities);
     const dropped = mode === "body" ? [] : droppedParameters(request);
     const lease = await pool.acquire(request.cliModel, request.system, signal);

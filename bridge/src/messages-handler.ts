@@ -2,7 +2,7 @@
  * `POST /v1/messages`: one client request from its headers to its last byte.
  * Nothing is sent before the upstream's first event, so a failure until then has a status of its own.
  */
-import type { Request, Response } from "express";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Config } from "./config.ts";
 import { asBridgeError, BridgeError, invalid } from "./errors.ts";
 import type { Log } from "./log.ts";
@@ -15,8 +15,10 @@ import { requestId, type Answerer } from "./server.ts";
 export const DEADLINE_HEADER = "x-fastproxy-deadline-ms";
 const CLIENT_LEFT = new BridgeError("api_error", "The client left.", { status: 499 });
 
-export async function serveMessages(config: Config, answerer: Answerer, log: Log, request: Request, response: Response): Promise<void> {
-  const asked = parseRequest(request.body, request.get("anthropic-beta"));
+export async function serveMessages(
+  config: Config, answerer: Answerer, log: Log, body: unknown, request: IncomingMessage, response: ServerResponse,
+): Promise<void> {
+  const asked = parseRequest(body, request.headers["anthropic-beta"]?.toString());
   const began = performance.now();
   const limit = limitRequest(config, request, response);
   const record: Record<string, string | number | boolean> = { request_id: requestId(response), model: asked.model, stream: asked.stream };
@@ -49,7 +51,7 @@ function since(began: number): number {
 }
 
 /** A signal that fires when the client leaves or the time is up. Its reason is the error to send. */
-function limitRequest(config: Config, request: Request, response: Response): { signal: AbortSignal; done: () => void } {
+function limitRequest(config: Config, request: IncomingMessage, response: ServerResponse): { signal: AbortSignal; done: () => void } {
   const abort = new AbortController();
   const timer = setTimeout(() => {
     abort.abort(new BridgeError("timeout_error", "The answer did not come within the time allowed."));
@@ -67,14 +69,14 @@ function limitRequest(config: Config, request: Request, response: Response): { s
   };
 }
 
-function millisecondsLeft(request: Request): number | undefined {
-  const given = request.get(DEADLINE_HEADER);
+function millisecondsLeft(request: IncomingMessage): number | undefined {
+  const given = request.headers[DEADLINE_HEADER]?.toString();
   if (given === undefined) return undefined;
   if (!/^\d{1,9}$/.test(given)) throw invalid(`${DEADLINE_HEADER}: must be a whole number of milliseconds.`);
   return Number(given);
 }
 
-function setRouteHeaders(response: Response, { origin, mode, dropped }: Route): void {
+function setRouteHeaders(response: ServerResponse, { origin, mode, dropped }: Route): void {
   if (response.headersSent) return;
   response.setHeader("x-fastproxy-bridge-process", origin);
   response.setHeader("x-fastproxy-bridge-mode", mode);
@@ -83,10 +85,10 @@ function setRouteHeaders(response: Response, { origin, mode, dropped }: Route): 
 
 /** Events as they come; headers with the first. */
 class StreamSink {
-  #response: Response;
+  #response: ServerResponse;
   #drained: Promise<void> | undefined;
 
-  constructor(response: Response) {
+  constructor(response: ServerResponse) {
     this.#response = response;
   }
 
@@ -119,10 +121,10 @@ class StreamSink {
 
 /** The whole message at the end. */
 class UnarySink {
-  #response: Response;
+  #response: ServerResponse;
   #message = new MessageBuilder();
 
-  constructor(response: Response) {
+  constructor(response: ServerResponse) {
     this.#response = response;
   }
 
@@ -131,6 +133,7 @@ class UnarySink {
   }
 
   end(): void {
-    this.#response.json(this.#message.build());
+    const body = JSON.stringify(this.#message.build());
+    this.#response.writeHead(200, { "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(body) }).end(body);
   }
 }

@@ -1,8 +1,14 @@
-/** The HTTP face: routes, secrets, limits, errors in Anthropic's envelope. Knows nothing of processes. */
-import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
-import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from "express";
+/**
+ * The HTTP face: routes, secrets, limits, errors in Anthropic's envelope. Knows nothing of processes.
+ * Express finds the handler and catches what is thrown. The route that answers stands first and passes through nothing
+ * else: a request that comes after a pause finds everything cold, and each layer of middleware would add to its answer.
+ */
+import { randomUUID, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
+import { readJson } from "./body.ts";
 import { isLoopback, type Config } from "./config.ts";
-import { asBridgeError, BridgeError, invalid } from "./errors.ts";
+import { asBridgeError, BridgeError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { listModels } from "./models.ts";
 import type { MessagesRequest } from "./request.ts";
@@ -23,73 +29,77 @@ export function createServer(config: Config, answerer: Answerer, log: Log): Expr
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
-  app.use(nameRequest);
+  const admit = admission(config);
+  app.post(["/v1/messages", "/anthropic/chat"], async (request, response) => {
+    nameRequest(request, response);
+    admit(request);
+    const body = await readJson(request, config.maxBodyBytes);
+    await serveMessages(config, answerer, log, body, request, response);
+  });
+  app.use((request, response, next) => {
+    nameRequest(request, response);
+    next();
+  });
   app.get("/health", health(config, answerer));
-  app.use(admit(config));
-  app.get("/v1/models", (_request, response) => void response.json(listModels(config.models)));
-  const read = [requireJson, express.json({ limit: config.maxBodyBytes, type: () => true, strict: false })];
-  const serve: RequestHandler = (request, response) => serveMessages(config, answerer, log, request, response);
-  app.post(["/v1/messages", "/anthropic/chat"], ...read, serve);
+  app.get("/v1/models", (request, response) => {
+    admit(request);
+    response.json(listModels(config.models));
+  });
   app.use((request) => {
+    admit(request);
     throw new BridgeError("not_found_error", `${request.method} ${request.path} is not served here.`);
   });
   app.use(sendError(log));
   return app;
 }
 
-export function requestId(response: Response): string {
+export function requestId(response: ServerResponse): string {
   return String(response.getHeader("x-request-id"));
 }
 
-const nameRequest: RequestHandler = (request, response, next) => {
-  const given = request.get("x-request-id") ?? "";
-  const id = /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+function nameRequest({ headers }: IncomingMessage, response: ServerResponse): void {
+  const given = headers["x-request-id"];
+  const id = typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
   response.setHeader("x-request-id", id);
   response.setHeader("request-id", id);
-  next();
-};
+}
 
 /** Everybody may know whether it works; the details are for those who hold the secret. */
 function health(config: Config, answerer: Answerer): RequestHandler {
+  const holdsSecret = keyCheck(config);
   return (request, response) => {
     const state = answerer.health();
     const up = state.status !== "unavailable" && state.status !== "stopping";
-    response.status(up ? 200 : 503).json(holdsSecret(config, request) ? state : { status: state.status });
+    response.status(up ? 200 : 503).json(holdsSecret(request) ? state : { status: state.status });
   };
 }
 
 /** The shared secret where there is one; else only what is addressed to loopback (a page that rebinds its name is not). */
-function admit(config: Config): RequestHandler {
-  return (request, _response, next) => {
-    if (!holdsSecret(config, request)) {
+function admission(config: Config): (request: IncomingMessage) => void {
+  const holdsSecret = keyCheck(config);
+  return (request) => {
+    if (!holdsSecret(request)) {
       throw new BridgeError("authentication_error", `${SECRET_HEADER}: missing or wrong.`, { shouldRetry: false });
     }
-    if (config.secret === undefined && !isLoopback(hostOf(request))) {
+    if (config.secret === undefined && !isLoopback((request.headers.host ?? "").replace(/:\d+$/, ""))) {
       throw new BridgeError("permission_error", "Without a secret the bridge answers to loopback names only.");
     }
-    next();
   };
 }
 
-function hostOf(request: Request): string {
-  return (request.get("host") ?? "").replace(/:\d+$/, "");
+/** Whether a request holds the secret. How long that takes tells the secret's length, and nothing else of it. */
+function keyCheck({ secret }: Config): (request: IncomingMessage) => boolean {
+  if (secret === undefined) return () => true;
+  const wanted = Buffer.from(secret);
+  return ({ headers }) => {
+    const given = Buffer.from(String(headers[SECRET_HEADER] ?? ""));
+    return given.length === wanted.length && timingSafeEqual(given, wanted);
+  };
 }
-
-function holdsSecret({ secret }: Config, request: Request): boolean {
-  if (secret === undefined) return true;
-  const [given, wanted] = [request.get(SECRET_HEADER) ?? "", secret].map((text) => createHash("sha256").update(text).digest());
-  return given !== undefined && wanted !== undefined && timingSafeEqual(given, wanted);
-}
-
-/** A page in a browser cannot send this type to another origin without asking first, and it is never answered. */
-const requireJson: RequestHandler = (request, _response, next) => {
-  if (/^application\/json\b/i.test(request.get("content-type") ?? "")) return next();
-  throw new BridgeError("invalid_request_error", "content-type: must be application/json.", { status: 415 });
-};
 
 function sendError(log: Log): ErrorRequestHandler {
   return (cause: unknown, _request, response, next) => {
-    const error = (cause instanceof BridgeError ? undefined : fromBodyReader(cause)) ?? asBridgeError(cause);
+    const error = asBridgeError(cause);
     if (error !== cause && error.status >= 500) log("error", "unexpected", { request_id: requestId(response), kind: describe(cause) });
     if (response.headersSent) return next(cause);
     response.status(error.status).set(error.headers()).json(error.envelope(requestId(response)));
@@ -98,13 +108,4 @@ function sendError(log: Log): ErrorRequestHandler {
 
 function describe(cause: unknown): string {
   return cause instanceof Error ? `${cause.name} ${cause.stack?.split("\n")[1]?.trim() ?? ""}` : typeof cause;
-}
-
-/** The errors of express.json, which carry a status and a type of their own. */
-function fromBodyReader(cause: unknown): BridgeError | undefined {
-  const { type, status } = (cause ?? {}) as { type?: unknown; status?: unknown };
-  if (type === "entity.too.large") return new BridgeError("request_too_large", "The body is larger than the bridge allows.");
-  if (type === "entity.parse.failed") return invalid("The body is not valid JSON.");
-  if (typeof type !== "string" || typeof status !== "number" || status >= 500) return undefined;
-  return new BridgeError("invalid_request_error", `The body could not be read (${type}).`, { status });
 }

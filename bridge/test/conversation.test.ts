@@ -131,10 +131,13 @@ for (const cli of clis()) {
       });
     }
 
-    for (const text of ["@/etc/passwd", "see @/etc/passwd", "/help", "/compact", "/etc/passwd", "--version", "-p", "!ls", "# note", "  ", "$(id) `id`", "\u001b[31m"]) {
-      it(`takes ${JSON.stringify(text)} for text`, async () => {
-        await bridge.post(ask(text));
-        assert.deepEqual(sent().messages, [{ role: "user", content: text }]);
+    for (const last of ["see @/etc/passwd", "/help", "--version", "!ls"]) {
+      it(`takes ${JSON.stringify(last)} for text, last and earlier`, async () => {
+        const words = ["@/etc/passwd", "/compact", "/etc/passwd", "-p", "# note", "  ", "$(id) `id`", "\u001b[31m"];
+        const turns = words.flatMap((word) => [{ role: "user", content: word }, { role: "assistant", content: word }]);
+        const messages = [...turns, { role: "user", content: last }];
+        await bridge.post({ ...ask(""), messages });
+        assert.deepEqual(sent().messages, messages);
         assert.doesNotMatch(JSON.stringify(sent()), /root:.*:0:0/);
       });
     }

@@ -34,7 +34,7 @@ for (const cli of clis()) {
 
     for (const [status, type, message, wantedStatus, wantedType] of UPSTREAM) {
       for (const stream of [false, true]) {
-        it(`gives an upstream ${status} (${message}) its own status, ${stream ? "streaming" : "unary"}`, async () => {
+        it(`gives an upstream ${status} (${message}) its own status and asks once, ${stream ? "streaming" : "unary"}`, async () => {
           mock.reset(() => ({ status, error: { type, message } }));
           const response = await bridge.post(ask("hi", { stream }));
           assert.equal(response.status, wantedStatus);
@@ -43,20 +43,11 @@ for (const cli of clis()) {
           assert.equal(body.error.type, wantedType);
           assert.notEqual(body.error.message, "");
           assert.equal(body.request_id, response.headers.get("x-request-id"));
+          const atMost = status === 404 ? 2 : 1; // the CLI asks a 404 twice
+          assert.ok(mock.requests.length >= 1 && mock.requests.length <= atMost, `${mock.requests.length} requests`);
         });
       }
     }
-
-    it("asks upstream once when it fails, but for a 404, which the CLI asks twice", async () => {
-      for (const [status, type, message] of UPSTREAM.filter(([status]) => status !== 404)) {
-        mock.reset(() => ({ status, error: { type, message } }));
-        await bridge.post(ask("hi"));
-        assert.equal(mock.requests.length, 1, `after ${status}`);
-      }
-      mock.reset(() => ({ status: 404, error: { type: "not_found_error", message: "model: x" } }));
-      await bridge.post(ask("hi"));
-      assert.ok(mock.requests.length <= 2);
-    });
 
     it("says when a usage limit ends", async () => {
       const resets = Math.floor(Date.now() / 1_000) + 600;

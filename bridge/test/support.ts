@@ -1,5 +1,5 @@
 /** What the tests share: the CLIs to test with, a bridge in its own process, and a small client. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -7,7 +7,6 @@ import { fileURLToPath } from "node:url";
 import { locateClaude } from "../src/command.ts";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const MAIN = join(HERE, "..", "src", "main.ts");
 export const FAKE = join(HERE, "fake-claude.mjs");
 
 export interface Cli {
@@ -85,9 +84,21 @@ export async function startBridge(claudeBin: string, env: Env = {}): Promise<Bri
   };
 }
 
+let built: string | undefined;
+
+/** The bridge as it is shipped, built once for all that is started here. */
+function bundle(): string {
+  if (built !== undefined) return built;
+  const folder = mkdtempSync(join(tmpdir(), "bridge-bundle-"));
+  process.once("exit", () => rmSync(folder, { recursive: true }));
+  built = join(folder, "bridge.cjs");
+  execFileSync(process.execPath, ["build.mjs", built], { cwd: join(HERE, "..") });
+  return built;
+}
+
 export function spawnBridge(env: Env, stdin: "ignore" | "pipe" = env.FASTPROXY_BRIDGE_WATCH_STDIN ? "pipe" : "ignore"): ChildProcess {
   const base = { PATH: process.env.PATH, ANTHROPIC_API_KEY: "sk-ant-test-key", FASTPROXY_BRIDGE_PORT: "0", FASTPROXY_BRIDGE_DRAIN_SECONDS: "2" };
-  const child = spawn(process.execPath, ["--import", "tsx", MAIN], { cwd: join(HERE, ".."), env: { ...base, ...env }, stdio: [stdin, "pipe", "pipe"] });
+  const child = spawn(process.execPath, [bundle()], { cwd: "/", env: { ...base, ...env }, stdio: [stdin, "pipe", "pipe"] });
   running.add(child);
   child.once("exit", () => running.delete(child));
   return child;
