@@ -33,12 +33,14 @@ def main(short: bool, names: Sequence[str]) -> None:
     """Tries the guides; fails where one does not keep its word."""
     chosen = [ROOT / name for name in names] or pages(ROOT)
     failures, skipped = 0, list[Block]()
-    venv = Path(sys.prefix) if short or names else None
+    venv = Path(sys.prefix) if short else None
     with MockUpstream() as mock, tempfile.TemporaryDirectory(prefix="guides-") as folder:
         for number, page in enumerate(chosen):
             place = Path(folder, str(number))
             place.mkdir()
             with Session(mock, place, venv=venv, short=short) as session:
+                if venv is None and page.name != "README.md":
+                    venv = _complete(session.checkout)
                 for block, fault in _try(session, page, _SECONDS[short]):
                     failures += bool(fault)
                     skipped += [block] * ("skip" in block.remarks)
