@@ -58,7 +58,7 @@ def main() -> None:
     """Starts the command of our arguments (or `python -m fastproxy`) with that configuration, and asks it."""
     bring_loopback_up()
     before, name_server = no_route(), resolver()
-    with FastproxyProcess(sys.stdin.read(), program=sys.argv[1:]) as proxy:
+    with FastproxyProcess(sys.stdin.read(), program=sys.argv[1:], start_timeout=60) as proxy:
         question = {"model": "demo-echo", "messages": [{"role": "user", "content": "alone?"}]}
         chat = httpx.post(f"{proxy.url}/v1/chat/completions", json=question, trust_env=False)
         asked = [httpx.get(f"{proxy.url}{path}", trust_env=False) for path in ("/health", "/v1/models", "/")]
