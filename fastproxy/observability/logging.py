@@ -15,6 +15,7 @@ import orjson
 import structlog
 
 from fastproxy.observability.record import MAX_NAME, RequestRecord
+from fastproxy.wire.events import Usage
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -137,12 +138,15 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
         fields["dropped"] = list(record.dropped)
     if record.client_gone:
         fields["client_gone"] = True
-    usage = record.usage
-    if usage is not None:
-        fields["prompt_tokens"] = usage.prompt_tokens
-        fields["completion_tokens"] = usage.completion_tokens
-        if usage.cached_tokens:
-            fields["cached_tokens"] = usage.cached_tokens
-        if usage.reasoning_tokens:
-            fields["reasoning_tokens"] = usage.reasoning_tokens
+    if record.usage is not None:
+        _add_tokens(fields, record.usage)
     return fields
+
+
+def _add_tokens(fields: dict[str, Any], usage: Usage) -> None:
+    fields["prompt_tokens"] = usage.prompt_tokens
+    fields["completion_tokens"] = usage.completion_tokens
+    if usage.cached_tokens:
+        fields["cached_tokens"] = usage.cached_tokens
+    if usage.reasoning_tokens:
+        fields["reasoning_tokens"] = usage.reasoning_tokens
