@@ -217,7 +217,10 @@ class Exchange:
         await self._whole(reply)
 
     def _raw_headers(self, headers: Headers, content_type: str) -> list[tuple[bytes, bytes]]:
-        raw = [(name.encode("latin-1"), _sendable(value)) for name, value in headers]
+        raw = [
+            (name.encode(), value.encode() if value.isascii() and value.isprintable() else _sendable(value))
+            for name, value in headers
+        ]
         raw += (self._app.server_header, (b"x-request-id", self.request.id.encode("latin-1")))
         if content_type:
             raw.append((b"content-type", content_type.encode("latin-1")))
@@ -264,9 +267,7 @@ class _BodyClock:
 
 def _sendable(value: str) -> bytes:
     """A header's value as bytes that end no line: names of models and parameters are the client's words."""
-    if not value.isprintable():
-        value = "".join(letter if letter.isprintable() else "?" for letter in value)
-    return value.encode("latin-1", "replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in value).encode("latin-1", "replace")
 
 
 def _ambiguous(message: str) -> ProxyError:

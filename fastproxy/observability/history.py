@@ -98,7 +98,7 @@ class History:
     def __init__(self) -> None:
         self._running = _Running()
         self._passed: deque[tuple[int, Second]] = deque(maxlen=SECONDS)
-        self._requests: deque[Seen] = deque(maxlen=REQUESTS)
+        self._requests: deque[RequestRecord] = deque(maxlen=REQUESTS)
         self._faults: dict[str, dict[str, Any]] = {}
 
     def __repr__(self) -> str:
@@ -112,7 +112,7 @@ class History:
             self._running.add(record)
             if record.error_code or record.failed_attempts:
                 self._note_faults(record)
-        self._requests.extend(map(_seen, records[-REQUESTS:]))
+        self._requests.extend(records[-REQUESTS:])
 
     def seconds(self, now: float) -> dict[str, list[Any]]:
         """The last SECONDS whole seconds until `now` (monotonic), the oldest first: a list for each field."""
@@ -124,8 +124,8 @@ class History:
 
     def requests(self, limit: int, caller: str | None = None) -> list[dict[str, Any]]:
         """The last requests, the newest first; of one caller where that is named."""
-        chosen = [seen for seen in reversed(self._requests) if caller is None or seen.caller == caller]
-        return [_rounded(seen) for seen in chosen[:limit]]
+        chosen = [record for record in reversed(self._requests) if caller in (None, record.caller)]
+        return [_rounded(_seen(record)) for record in chosen[:limit]]
 
     def faults(self) -> dict[str, dict[str, Any]]:
         """Each provider's last error, where it had one: code, message ("": not known), model, at."""

@@ -112,30 +112,24 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
         "method": record.method,
         "path": record.path[:MAX_NAME],
         "status": record.status,
-        "duration_ms": round((record.ended - record.started) * 1e3, 2),
-        "overhead_ms": round(record.overhead_seconds * 1e3, 3),
-        "upstream_ms": round(record.waited_seconds * 1e3, 2),
+        "duration_ms": _ms(record.ended - record.started),
+        "overhead_ms": _ms(record.overhead_seconds),
+        "upstream_ms": _ms(record.waited_seconds),
         "bytes_in": record.bytes_in,
         "bytes_out": record.bytes_out,
     }
     if record.limit_seconds:
-        fields["limit_ms"] = round(record.limit_seconds * 1e3, 2)
+        fields["limit_ms"] = _ms(record.limit_seconds)
     if record.stream:
         fields["stream"] = True
-        fields["time_to_first_token_ms"] = round(record.time_to_first_token * 1e3, 2)
+        fields["time_to_first_token_ms"] = _ms(record.time_to_first_token)
     for name in ("caller", "model", "provider", "finish", "error_code", "error_message", "upstream_status"):
         if value := getattr(record, name):
             fields[name] = value
     if record.asked_model not in ("", record.model):
         fields["asked_model"] = record.asked_model[:MAX_NAME]
-    if record.attempts > 1:
-        fields["attempts"] = record.attempts
-    if record.failed_attempts:
-        fields["failed_attempts"] = [f"{provider} {code}" for provider, code in record.failed_attempts]
-    if record.skipped:
-        fields["skipped"] = list(record.skipped)
-    if record.dropped:
-        fields["dropped"] = list(record.dropped)
+    if record.attempts > 1 or record.failed_attempts or record.skipped or record.dropped:
+        fields |= _troubles(record)
     if record.client_gone:
         fields["client_gone"] = True
     if record.usage is not None:
@@ -150,3 +144,19 @@ def _add_tokens(fields: dict[str, Any], usage: Usage) -> None:
         fields["cached_tokens"] = usage.cached_tokens
     if usage.reasoning_tokens:
         fields["reasoning_tokens"] = usage.reasoning_tokens
+
+
+def _troubles(record: RequestRecord) -> dict[str, Any]:
+    """What was tried, and what was left out."""
+    troubles = {
+        "attempts": record.attempts if record.attempts > 1 else None,
+        "failed_attempts": [f"{provider} {code}" for provider, code in record.failed_attempts],
+        "skipped": list(record.skipped),
+        "dropped": list(record.dropped),
+    }
+    return {name: trouble for name, trouble in troubles.items() if trouble}
+
+
+def _ms(seconds: float) -> float:
+    """To the microsecond; the library's rounding costs more than the rest of a line."""
+    return int(seconds * 1e6 + 0.5) / 1e3
