@@ -22,7 +22,7 @@ from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 from fastproxy.errors import ErrorKind, UpstreamError
-from fastproxy.types import Deployment, Headers, UpstreamRequest
+from fastproxy.types import Deployment, Headers, Timeouts, UpstreamRequest
 from fastproxy.upstream.demo import OFFLINE, DemoResponse, answer
 from fastproxy.upstream.pool import ClientPool, Lease
 
@@ -107,8 +107,6 @@ class UpstreamClient:
         try:
             builder = lease.client.request(request.method, request.url)
             builder = builder.headers([*request.headers, *more_headers]).body_bytes(request.body)
-            # ours is shorter: this one ends what was given up and could not be shut down
-            builder = builder.timeout(timedelta(seconds=deployment.timeouts.total + LAST_RESORT_SECONDS))
             if stream:
                 builder = builder.streamed_read_buffer_limit(0)
             built = builder.build_streamed()
@@ -131,17 +129,16 @@ class UpstreamClient:
             await pool.aclose()
 
     def _open(self, deployment: Deployment) -> ClientPool:
-        connect_timeout = deployment.timeouts.connect
-        bypass = _is_loopback(deployment.base_url)
+        timeouts, bypass = deployment.timeouts, _is_loopback(deployment.base_url)
 
         def make(mark: timedelta | None) -> Client:
-            return _client(self._user_agent, connect_timeout, bypass, mark)
+            return _client(self._user_agent, timeouts, bypass, mark)
 
-        pool = self._pools[deployment.provider] = ClientPool(make, connect_timeout)
+        pool = self._pools[deployment.provider] = ClientPool(make, timeouts.connect)
         return pool
 
 
-def _client(user_agent: str, connect_timeout: float, bypass_proxies: bool, mark: timedelta | None) -> Client:
+def _client(user_agent: str, timeouts: Timeouts, bypass_proxies: bool, mark: timedelta | None) -> Client:
     builder = (
         ClientBuilder()
         .user_agent(user_agent)
@@ -152,7 +149,9 @@ def _client(user_agent: str, connect_timeout: float, bypass_proxies: bool, mark:
         .brotli(False)
         .zstd(False)
         .deflate(False)
-        .connect_timeout(timedelta(seconds=connect_timeout))
+        .connect_timeout(timedelta(seconds=timeouts.connect))
+        # ours is shorter: this one ends what was given up and could not be shut down
+        .timeout(timedelta(seconds=timeouts.total + LAST_RESORT_SECONDS))
         .pool_idle_timeout(_IDLE_CONNECTION)
     )
     if bypass_proxies:
