@@ -49,6 +49,7 @@ class Comparison:
 
     def __init__(self, gateways: Sequence[Gateway], cases: Mapping[str, Load], *, force: bool) -> None:
         self._gateways, self._cases, self._force = gateways, cases, force
+        self._versions = {gateway.name: version(gateway) for gateway in gateways}
         self.turns: list[Figures] = []
 
     def takes_seconds(self, rounds: int) -> float:
@@ -103,7 +104,7 @@ class Comparison:
         gateways = {
             gateway.name: {
                 "does": gateway.does,
-                "version": version(gateway),
+                "version": self._versions[gateway.name],
                 "command": " ".join(_shown(gateway)),
                 "environment": dict(gateway.environment),
                 "cases": list(gateway.cases),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.figures import Figures, half_spread
+from bench.figures import Figures, half_spread, ratios
 from bench.goals import Goal
 from bench.load import cpu_us
 from bench.results import columns, number
@@ -128,14 +128,25 @@ def _cell(series: Sequence[float] | None) -> str:
     return number(median(series)) + (f" ±{number(spread)}" if spread else "")
 
 
-def goals(found: Values) -> list[Goal]:
+def goals(turns: Sequence[Figures]) -> list[Goal]:
     """fastproxy's requests/s against the others', round by round."""
-    ours = found.get(PROXY, {}).get("per_second", [])
-    return [
-        Goal(what, [own / their for own, their in zip(ours, theirs, strict=False)], ">=", bound, kind)
-        for what, name, bound, kind in RATIOS
-        if ours and (theirs := found.get(name, {}).get("per_second", []))
-    ]
+    ours = _requests_per_second(turns, PROXY)
+    found = []
+    for what, name, bound, kind in RATIOS:
+        theirs = _requests_per_second(turns, name)
+        if both := sorted(ours.keys() & theirs.keys()):
+            rounds = ratios([ours[number] for number in both], [theirs[number] for number in both])
+            found.append(Goal(what, rounds, ">=", bound, kind))
+    return found
+
+
+def _requests_per_second(turns: Sequence[Figures], name: str) -> dict[int, float]:
+    """Round -> what this one reached in it."""
+    return {
+        turn["round"]: turn["cases"]["throughput"]["per_second"]
+        for turn in turns
+        if turn["name"] == name and "fault" not in turn
+    }
 
 
 def plots(found: Values) -> dict[str, Figures]:
@@ -154,11 +165,11 @@ def plots(found: Values) -> dict[str, Figures]:
     }
 
 
-def report(told: Mapping[str, Figures]) -> Figures:
+def report(told: Figures) -> Figures:
     """The table, the goals, the plots' points, and all of it as lines of text."""
-    found = values(told["turns"])  # type: ignore[arg-type]
+    found = values(told["turns"])
     header, rows = table(found)
-    reached = goals(found)
+    reached = goals(told["turns"])
     warning = (
         ["MEASURED ON A LOADED MACHINE (--force): do not quote these figures."] if told["forced"] else []
     )

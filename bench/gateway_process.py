@@ -13,7 +13,7 @@ from typing import Self
 
 import orjson
 
-from bench.gateways import Gateway, Place, portkey_version
+from bench.gateways import Gateway, Place
 from bench.http_bytes import PATH, chat_body
 from bench.load import Target
 from testkit.process import Program, clean_environment, free_port
@@ -82,14 +82,12 @@ def _answers(port: int, headers: Mapping[str, str]) -> bool:
 
 def version(gateway: Gateway) -> str:
     """What it says of its version, in one line."""
-    if not gateway.version:
-        return portkey_version()
     told = subprocess.run(
-        [gateway.program, *gateway.version],
+        gateway.version,
         capture_output=True,
         check=False,
         timeout=_VERSION_TIMEOUT_SECONDS,
-        env=clean_environment(gateway.environment),
+        env=clean_environment(),
     )
     return in_one_line((told.stdout + told.stderr).decode())
 

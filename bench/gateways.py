@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
-
 from bench import gateway_configs as configs
 from bench.http_bytes import headers_with
 from bench.targets import API_KEY, proxy_config
@@ -20,6 +18,7 @@ CACHE = ROOT / ".cache" / "compare"
 _PORTKEY = CACHE / "portkey" / "node_modules" / "@portkey-ai" / "gateway"
 _FASTPROXY_ENVIRONMENT = {"FASTPROXY_PROVIDERS__CLAUDE__ENABLED": "false"}
 
+_LITELLM_VERSION = "from importlib.metadata import version; print(version('litellm'))"
 PLAIN_PROXY = "passes bytes on; looks at no body, checks no key"
 
 
@@ -43,8 +42,8 @@ class Gateway:
     install: str
     """How it is installed, for who has it not."""
     arguments: Callable[[Place], Sequence[str]]
-    version: Sequence[str] = ()
-    """What its program is given to tell its version."""
+    version: Sequence[str]
+    """The command that tells its version."""
     files: Callable[[Place], Mapping[str, str]] = lambda _place: {}
     headers: Callable[[Place], Mapping[str, str]] = lambda _place: headers_with(API_KEY)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +69,7 @@ def _fastproxy() -> Gateway:
             *("-m", "fastproxy", "serve", "--config", "fastproxy.toml"),
             *("--host", "127.0.0.1", "--port", str(place.port)),
         ],
-        ("-m", "fastproxy", "--version"),
+        (sys.executable, "-m", "fastproxy", "--version"),
         files=lambda place: {"fastproxy.toml": proxy_config(place.upstream)},
         environment=_FASTPROXY_ENVIRONMENT,
     )
@@ -83,31 +82,33 @@ def _bare_relay() -> Gateway:
         sys.executable,
         "it is here",
         lambda place: ["-m", "bench.bare_relay", "--upstream", place.upstream, "--port", str(place.port)],
-        ("-c", "print('bench/bare_relay.py')"),
+        ("echo", "bench/bare_relay.py"),
     )
 
 
 def _nginx(workers: str, name: str, cases: Sequence[str]) -> Gateway:
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or ""
     return Gateway(
         name,
         PLAIN_PROXY,
-        shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or "",
+        program,
         "apt-get install nginx-light",
         lambda _place: ["-p", ".", "-e", "stderr", "-c", "nginx.conf"],
-        ("-v",),
+        (program, "-v"),
         files=lambda place: {"nginx.conf": configs.nginx(place.upstream, place.port, workers)},
         cases=cases,
     )
 
 
 def _envoy(concurrency: Sequence[str], name: str, cases: Sequence[str]) -> Gateway:
+    program = _found(CACHE / "envoy" / "bin" / "envoy")
     return Gateway(
         name,
         PLAIN_PROXY,
-        _found(CACHE / "envoy" / "bin" / "envoy"),
+        program,
         "python -m bench.fetch_gateways",
         lambda _place: ["-c", "envoy.json", *concurrency, "--disable-hot-restart", "-l", "error"],
-        ("--version",),
+        (program, "--version"),
         files=lambda place: {"envoy.json": configs.envoy(place.upstream, place.port)},
         cases=cases,
     )
@@ -124,7 +125,8 @@ def _litellm(workers: Sequence[str], name: str, cases: Sequence[str]) -> Gateway
             *("--config", "config.yaml", "--host", "127.0.0.1", "--port", str(place.port)),
             *(*workers, "--telemetry", "False"),
         ],
-        ("--version",),
+        # not the program itself, which takes seconds to load for it
+        (str(CACHE / "litellm" / "bin" / "python"), "-c", _LITELLM_VERSION),
         files=lambda place: {"config.yaml": configs.litellm(place.upstream, place.models)},
         # as its page on production has it; the last: its prices would be fetched from the internet at start
         environment={
@@ -144,6 +146,7 @@ def _portkey() -> Gateway:
         (shutil.which("node") or "") if _PORTKEY.exists() else "",
         "python -m bench.fetch_gateways (needs npm)",
         lambda place: [str(_PORTKEY / "build" / "start-server.js"), f"--port={place.port}", "--headless"],
+        ("node", "-p", f"require({str(_PORTKEY / 'package.json')!r}).version"),
         headers=lambda place: configs.portkey_headers(place.upstream),
         environment={"NODE_ENV": "production"},
     )
@@ -164,9 +167,3 @@ GATEWAYS: Sequence[Gateway] = (
     _litellm(["--run_gunicorn", "--num_workers", "2"], "LiteLLM, two workers", _THROUGHPUT),
 )
 """One worker each, but the last, which are in the form that uses all cores of a machine with two."""
-
-
-def portkey_version() -> str:
-    """As its package has it; empty where it is not installed."""
-    file = _PORTKEY / "package.json"
-    return str(orjson.loads(file.read_bytes())["version"]) if file.exists() else ""

@@ -48,7 +48,7 @@ def test_a_turn_without_figures_is_left_out() -> None:
 
 
 def test_failed_requests_and_streams_are_told() -> None:
-    told = report({"turns": TURNS, "forced": False})  # type: ignore[dict-item]
+    told = report({"turns": TURNS, "forced": False})
     header, rows = told["table"]["header"], {row[0]: row for row in told["table"]["rows"]}
     assert rows["LiteLLM"][header.index("failed")] == "6.00"
     assert rows["fastproxy"][header.index("requests/s")] == "4,500 ±500"
@@ -56,15 +56,15 @@ def test_failed_requests_and_streams_are_told() -> None:
 
 
 def test_goals_are_ratios_of_the_same_round() -> None:
-    (goal,) = report({"turns": TURNS, "forced": False})["goals"]  # type: ignore[dict-item]
+    (goal,) = report({"turns": TURNS, "forced": False})["goals"]
     assert (goal["what"], goal["figure"], goal["verdict"]) == ("requests/s, x LiteLLM", 80.0, "met")
 
 
 def test_a_report_of_a_loaded_machine_says_so_first() -> None:
-    assert report({"turns": TURNS, "forced": True})["lines"][0] == LOADED  # type: ignore[dict-item]
+    assert report({"turns": TURNS, "forced": True})["lines"][0] == LOADED
 
 
 def test_a_plot_has_a_point_for_each_gateway_with_its_rounds() -> None:
-    plots = report({"turns": TURNS, "forced": False})["plots"]  # type: ignore[dict-item]
+    plots = report({"turns": TURNS, "forced": False})["plots"]
     assert plots["per_second"]["points"][1] == ["fastproxy", 4000, 4500, 5000]
     assert [name for name, *_ in plots["added_p50"]["points"]] == ["fastproxy", "LiteLLM"]
