@@ -24,6 +24,8 @@ from testkit.proxy import FastproxyProcess
 
 FAKE = ROOT / "bridge" / "test" / "fake-claude.mjs"
 KEY = "sk-ant-test-key"
+_LISTENING = "0A"
+"""A socket's state, as the kernel writes it."""
 _TABLE = """
 [providers.claude]
 claude_bin = "{file}"
@@ -116,8 +118,7 @@ class ClaudeProxy(FastproxyProcess):
         """What the bridge tells of itself, asked with the secret that it shares with the proxy; {} where it
         does not answer."""
         try:
-            environment = _read(self.bridge_pid(), "environ").decode().split("\0")
-            own = dict(variable.split("=", 1) for variable in environment if "=" in variable)
+            own = self._bridge_environment()
             url = f"http://127.0.0.1:{own['FASTPROXY_BRIDGE_PORT']}/health"
             headers = {"x-fastproxy-bridge-secret": own["FASTPROXY_BRIDGE_SECRET"]}
             with httpx.Client(trust_env=False, timeout=5) as client:
@@ -125,6 +126,21 @@ class ClaudeProxy(FastproxyProcess):
         except (LookupError, httpx.HTTPError):
             return {}
         return told
+
+    def bridge_connections(self, pid: int) -> int:
+        """How many connections between proxy and bridge this process of the two holds."""
+        at_bridge = f":{int(self._bridge_environment()['FASTPROXY_BRIDGE_PORT']):04X}"
+        rows = [row.split() for row in _read(pid, "net/tcp").decode().splitlines()[1:]]
+        numbers = {
+            f"socket:[{row[9]}]"
+            for row in rows
+            if at_bridge in (row[1][8:], row[2][8:]) and row[3] != _LISTENING
+        }
+        return len(numbers.intersection(open_files(pid)))
+
+    def _bridge_environment(self) -> dict[str, str]:
+        variables = _read(self.bridge_pid(), "environ").decode().split("\0")
+        return dict(variable.split("=", 1) for variable in variables if "=" in variable)
 
     def wait_until_warm(self, seconds: float = 20.0) -> None:
         """Returns when nothing is busy and all spares are there."""
@@ -143,6 +159,17 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
         if time.monotonic() > limit:
             raise AssertionError(f"it did not come true within {seconds} s")
         time.sleep(0.02)
+
+
+def open_files(pid: int) -> list[str]:
+    """What a process holds open, as the kernel names it."""
+    found = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.append(str(entry.readlink()))
+        except FileNotFoundError:  # closed meanwhile
+            continue
+    return found
 
 
 def _pids() -> list[int]:

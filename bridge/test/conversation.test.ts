@@ -7,7 +7,7 @@ import { answer, ask, clis, sseEvents, startBridge, type Bridge } from "./suppor
 const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 for (const cli of clis()) {
-  describe(`a conversation over the ${cli.name}`, { skip: cli.skip, timeout: 120_000 }, () => {
+  describe(`a conversation over the ${cli.name}`, { skip: cli.skip, timeout: 240_000 }, () => {
     let mock: Mock;
     let bridge: Bridge;
     const sent = () => mock.requests.at(-1)?.body ?? {};

@@ -18,7 +18,7 @@ const UPSTREAM: [number, string, string, number, string][] = [
 ];
 
 for (const cli of clis()) {
-  describe(`a failure over the ${cli.name}`, { skip: cli.skip, timeout: 120_000 }, () => {
+  describe(`a failure over the ${cli.name}`, { skip: cli.skip, timeout: 240_000 }, () => {
     let mock: Mock;
     let bridge: Bridge;
 

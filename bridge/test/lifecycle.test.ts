@@ -12,7 +12,7 @@ import { ask, clis, FAKE, fakeClaude, isAlive, spawnBridge, startBridge, until, 
 const slow = () => ({ gapMs: 100, events: answerEvents({ blocks: [{ text: Array.from({ length: 100 }, () => "x") }] }) });
 
 for (const cli of clis()) {
-  describe(`the life of a bridge over the ${cli.name}`, { skip: cli.skip, timeout: 120_000 }, () => {
+  describe(`the life of a bridge over the ${cli.name}`, { skip: cli.skip, timeout: 240_000 }, () => {
     let mock: Mock;
     before(async () => void (mock = await startMock()));
     after(() => mock.close());
