@@ -8,94 +8,12 @@ stream whose headers have gone out, which then has no end marker.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from testkit.formats import ANTHROPIC, GEMINI, OLLAMA, OPENAI, Format
+from testkit.faults import BEFORE, EARLY, HEARTBEAT, MIDSTREAM, UNARY, Effect, Fault, Json
 from testkit.mock import GARBAGE, HALF_A_HEAD
-
-Json = dict[str, Any]
-
-UNARY, BEFORE, HEARTBEAT, MIDSTREAM = "unary", "before", "heartbeat", "midstream"
-PHASES = {
-    UNARY: "no stream",
-    BEFORE: "stream, before the first content",
-    HEARTBEAT: "stream, after a heartbeat",
-    MIDSTREAM: "stream, after the first content",
-}
-EARLY = (UNARY, BEFORE, HEARTBEAT)
-"""Before any byte of a model has gone to the client."""
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What becomes of a fault that no retry and no fallback mended."""
-
-    status: int
-    code: str
-    retried: bool = False
-    """The same deployment is asked again (`max_retries`)."""
-    falls_back: bool = False
-    """The next deployment is asked, where there is one."""
-    counted: bool = False
-    """The circuit breaker counts it."""
-    retry_after: str = ""
-    """The header that the client gets."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault, and its effect in each phase in which it can happen."""
-
-    name: str
-    what: str
-    """For people to read."""
-    reply: Json = field(default_factory=dict)
-    """What the mock answers; empty: nobody answers at the provider's address. In the middle of a stream it is
-    how the stream goes on after its first content: `chunks` and `end`."""
-    effects: dict[str, Effect] = field(default_factory=dict)
-    provider: str = "http"
-    """The table of PROVIDERS that meets it."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A provider of the tests."""
-
-    title: str
-    wire: Format
-    prefix: str
-    config: str
-    """Its table in the configuration; `{url}` is the mock's, `{plain_port}` that of who knows no TLS."""
-
-
-_QUICK = "first_token_timeout = 0.5\nidle_timeout = 0.5\ntotal_timeout = 1.5\n"
-_OPENAI = '[providers.{name}]\nkind = "openai"\nbase_url = "{base}"\nprefix = "{name}-"\n'
-
-
-def _openai(name: str, base: str, more: str = "") -> str:
-    return _OPENAI.replace("{name}", name).replace("{base}", base) + more
-
-
-PROVIDERS = {
-    "http": Place("any OpenAI-compatible server", OPENAI, "http-", _openai("http", "{url}/v1")),
-    "hasty": Place("the same", OPENAI, "hasty-", _openai("hasty", "{url}/v1", _QUICK)),
-    "refused": Place("the same", OPENAI, "refused-", _openai("refused", "http://127.0.0.1:9/v1")),
-    "nameless": Place("the same", OPENAI, "nameless-", _openai("nameless", "http://nobody.invalid/v1")),
-    "tls": Place("the same", OPENAI, "tls-", _openai("tls", "https://127.0.0.1:{plain_port}/v1")),
-    "ollama": Place("Ollama", OLLAMA, "ollama-", '[providers.ollama]\nbase_url = "{url}"\n' + _QUICK),
-    "vertex": Place(
-        "Vertex AI", GEMINI, "gemini-", '[providers.vertex]\nbase_url = "{url}"\napi_key = "k"\n' + _QUICK
-    ),
-    "anthropic": Place(
-        "Anthropic",
-        ANTHROPIC,
-        "claude-",
-        '[providers.anthropic]\nbase_url = "{url}"\napi_key = "k"\n' + _QUICK,
-    ),
-}
 
 
 def _same(effect: Effect, *phases: str) -> dict[str, Effect]:
@@ -115,6 +33,8 @@ _BROKEN = Effect(502, "bad_response", retried=True, falls_back=True, counted=Tru
 _CUT = Effect(502, "connection_failed", retried=True, falls_back=True, counted=True)
 _LATE = Effect(504, "total_timeout", retried=True, falls_back=True, counted=True)
 _WRONG = Effect(400, "invalid_request")
+_REFUSED = Effect(502, "upstream_auth_failed", falls_back=True)
+_TOO_MANY = Effect(429, "rate_limit_exceeded", retried=True, falls_back=True)
 _SILENT = Effect(504, "first_token_timeout", falls_back=True, counted=True)
 _NO_TIME = Effect(504, "total_timeout", counted=True)
 _HTML: Json = {"body": "<html><title>Bad gateway</title></html>", "headers": {"content-type": "text/html"}}
@@ -129,14 +49,14 @@ def _midstream(code: str, status: int = 502) -> dict[str, Effect]:
 
 STATUSES = [
     _status(400, "the request is wrong", _WRONG),
-    _status(401, "our credential is refused", Effect(502, "upstream_auth_failed", falls_back=True)),
+    _status(401, "our credential is refused", _REFUSED),
     _status(402, "the account is empty", Effect(429, "insufficient_quota", falls_back=True)),
-    _status(403, "our credential may not do this", Effect(502, "upstream_auth_failed", falls_back=True)),
+    _status(403, "our credential may not do this", _REFUSED),
     _status(404, "it has no such model", Effect(404, "model_not_found")),
     _status(408, "it waited too long for something", _LATE),
     _status(413, "the request is too large", Effect(413, "request_too_large")),
     _status(422, "the request is wrong in detail", _WRONG),
-    _status(429, "too many requests", Effect(429, "rate_limit_exceeded", retried=True, falls_back=True)),
+    _status(429, "too many requests", _TOO_MANY),
     Fault(
         "429-long",
         "429 and a `retry-after` of more than 4 s",
@@ -285,6 +205,7 @@ def _elsewhere(provider: str, error: Json, in_stream: str) -> list[Fault]:
 
 
 _CLAUDE_BUSY = {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}
+_CLAUDE_EVENT = f"event: error\ndata: {orjson.dumps(_CLAUDE_BUSY).decode()}\n\n"
 _GOOGLE_BUSY = {"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}
 OTHERS = [
     *_elsewhere("ollama", {"error": "busy"}, '{"error":"server busy, please try again"}\n'),
@@ -294,15 +215,47 @@ OTHERS = [
     *_elsewhere(
         "anthropic",
         {"type": "error", "error": {"message": "busy"}},
-        f"event: error\ndata: {orjson.dumps(_CLAUDE_BUSY).decode()}\n\n",
+        _CLAUDE_EVENT,
     ),
 ]
+
+
+def _claude_error(status: int) -> Json:
+    return {
+        "status": status,
+        "json": {"type": "error", "error": {"type": "api_error", "message": "so it is"}},
+    }
+
+
+_CLI = [
+    Fault("400", "Anthropic finds the request wrong", _claude_error(400), _same(_WRONG)),
+    Fault("401", "the CLI's credential is refused", _claude_error(401), _same(_REFUSED)),
+    Fault("429", "too many requests", _claude_error(429), _same(_TOO_MANY)),
+    Fault("500", "an error of Anthropic's own", _claude_error(500), _same(_BROKEN)),
+    Fault("529", "Anthropic is overloaded", _claude_error(529), _same(_BUSY)),
+    Fault("reset", "the CLI's connection is reset", _RESETS, _same(_BROKEN)),
+    Fault(
+        "stream-cut",
+        "the CLI's connection is closed",
+        {"chunks": [], "end": "close"},
+        _midstream("bad_response"),
+    ),
+    Fault("stream-stalls", "the stream falls silent", _STALLS, _midstream("idle_timeout", 504)),
+    Fault(
+        "stream-error",
+        "an error event",
+        {"chunks": [_CLAUDE_EVENT], "end": "stall"},
+        _midstream("bad_response"),
+    ),
+]
+CLI = [Fault(fault.name, fault.what, fault.reply, fault.effects, "claude") for fault in _CLI]
 SECTIONS = {
     "It answers, but not with 200": STATUSES,
     "It answers something else than an answer": BODIES,
     "It does not answer": CONNECTIONS,
     "It breaks off in the middle of a stream": BREAKS,
     "The same in other wire formats": OTHERS,
+    "The same behind the claude CLI": CLI,
 }
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from testkit.failure_modes import EARLY, PHASES, PROVIDERS, SECTIONS, Effect, Fault
+from testkit.failure_modes import SECTIONS
+from testkit.failure_places import PROVIDERS
+from testkit.faults import EARLY, PHASES, Effect, Fault
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "failure-modes.md"
 
@@ -66,13 +68,15 @@ def render() -> str:
 def _rows(fault: Fault) -> Iterator[str]:
     by_effect: dict[Effect, list[str]] = {}
     for phase, effect in fault.effects.items():
-        by_effect.setdefault(effect, []).append(PHASES[phase])
+        by_effect.setdefault(effect, []).append(phase)
     what = f"{fault.name}: {fault.what}" if fault.name.isdecimal() else fault.what
     for effect, phases in by_effect.items():
         marks = " | ".join(
             "yes" if mark else "no" for mark in (effect.retried, effect.falls_back, effect.counted)
         )
-        when = "before any content" if tuple(phases) == EARLY else "; ".join(phases)
+        when = (
+            "before any content" if tuple(phases) == EARLY else "; ".join(PHASES[phase] for phase in phases)
+        )
         place = PROVIDERS[fault.provider].title
         title = "HTTP" if place in ("the same", PROVIDERS["http"].title) else place
         yield f"| {what} | {title} | {when} | {effect.status} | {effect.code} | {marks} |"

@@ -7,7 +7,7 @@ the breaker counts, and who answers where there is a fallback. Then every cell h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,10 @@ import httpx
 import orjson
 import pytest
 
-from testkit.failure_modes import BEFORE, EARLY, HEARTBEAT, MIDSTREAM, PROVIDERS, UNARY, Effect, Fault, cells
+from testkit.claude import ClaudeProxy, fake_cli
+from testkit.failure_modes import cells
+from testkit.failure_places import PROVIDERS
+from testkit.faults import BEFORE, EARLY, HEARTBEAT, MIDSTREAM, UNARY, Effect, Fault
 from testkit.mock import MockUpstream
 from testkit.process import free_port
 from testkit.proxy import FastproxyProcess
@@ -34,6 +37,8 @@ base_url = "{url}/v1"
 prefix = "good-"
 """
 ROUTE = '[[routes]]\nmatch = "{prefix}fb-*"\nprovider = "{name}"\nfallback = ["good-m"]\n'
+HEARTBEATS = {False: 30.0, True: 0.05}
+"""In seconds, by whether they come early."""
 CELLS = {f"{fault.provider}-{fault.name}-{phase}": (fault, phase, effect) for fault, phase, effect in cells()}
 
 
@@ -57,12 +62,19 @@ class Played:
 
 
 def config(url: str, plain_port: int, heartbeat: float) -> str:
+    places = {name: place for name, place in PROVIDERS.items() if not place.is_cli}
     tables = [
         place.config.replace("{url}", url).replace("{plain_port}", str(plain_port)) + CARE
-        for place in PROVIDERS.values()
+        for place in places.values()
     ]
-    routes = [ROUTE.format(prefix=place.prefix, name=name) for name, place in PROVIDERS.items()]
+    routes = [ROUTE.format(prefix=place.prefix, name=name) for name, place in places.items()]
     return "".join([SERVER.format(url=url, heartbeat=heartbeat), *tables, *routes])
+
+
+def bridged(url: str, heartbeat: float) -> ClaudeProxy:
+    place = PROVIDERS["claude"]
+    text = SERVER.format(url=url, heartbeat=heartbeat) + ROUTE.format(prefix=place.prefix, name="claude")
+    return ClaudeProxy(fake_cli(), url, text, place.config + CARE)
 
 
 def script(mock: MockUpstream, fault: Fault, phase: str, model: str) -> None:
@@ -85,22 +97,28 @@ def upstream_name(fault: Fault, model: str) -> str:
 
 
 class Stage:
-    """Two proxies, one of them with early heartbeats, and what they logged."""
+    """Two proxies, one of them with early heartbeats, and what they logged; two more with the claude CLI."""
 
-    def __init__(self, mock: MockUpstream, calm: FastproxyProcess, beating: FastproxyProcess) -> None:
-        self.mock, self._calm, self._beating = mock, calm, beating
+    def __init__(self, mock: MockUpstream, proxies: Mapping[tuple[bool, bool], FastproxyProcess]) -> None:
+        """`proxies` by whether their provider is a CLI, and whether their heart beats early."""
+        self.mock, self._proxies = mock, proxies
         self._room = asyncio.Semaphore(AT_ONCE)
         self._client = httpx.AsyncClient(timeout=30, trust_env=False)
 
     async def play_all(self) -> dict[str, Played]:
         async with self._client:
-            answers = await asyncio.gather(*(self._play(*cell, name) for name, cell in CELLS.items()))
-        return dict(zip(CELLS, answers, strict=True))
+            played = {name: cell for name, cell in CELLS.items() if self._of(*cell)}
+            answers = await asyncio.gather(*(self._play(*cell, name) for name, cell in played.items()))
+        return dict(zip(played, answers, strict=True))
 
-    async def _play(self, fault: Fault, phase: str, _effect: Effect, name: str) -> Played:
+    def _of(self, fault: Fault, phase: str, _effect: Effect) -> FastproxyProcess | None:
+        return self._proxies.get((PROVIDERS[fault.provider].is_cli, phase == HEARTBEAT))
+
+    async def _play(self, fault: Fault, phase: str, effect: Effect, name: str) -> Played:
         prefix = PROVIDERS[fault.provider].prefix
         model, fallback = f"{prefix}{name}", f"{prefix}fb-{name}"
-        proxy = self._beating if phase == HEARTBEAT else self._calm
+        proxy = self._of(fault, phase, effect)
+        assert proxy is not None
         for one in (model, fallback):
             script(self.mock, fault, phase, one)
         async with self._room:
@@ -118,7 +136,8 @@ class Stage:
         headers = {"x-request-id": request_id}
         answer = await self._client.post(f"{proxy.url}/v1/chat/completions", json=body, headers=headers)
         for _ in range(100):
-            logged = [line for line in proxy.output().splitlines() if f'"{request_id}"' in line]
+            lines = proxy.output().splitlines(keepends=True)
+            logged = [line for line in lines if f'"{request_id}"' in line and line.endswith("\n")]
             if logged:
                 break
             await asyncio.sleep(0.02)  # it is told soon, not at once
@@ -139,15 +158,21 @@ async def know_no_tls(_reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 def played(mock_process: MockUpstream) -> Iterator[dict[str, Played]]:
     mock_process.reset()
     plain_port = free_port()
+    url = mock_process.url
     with ExitStack() as stack:
-        calm, beating = (
-            stack.enter_context(FastproxyProcess(config(mock_process.url, plain_port, heartbeat)))
-            for heartbeat in (30, 0.05)
-        )
+        proxies = {
+            (False, early): stack.enter_context(FastproxyProcess(config(url, plain_port, heartbeat)))
+            for early, heartbeat in HEARTBEATS.items()
+        }
+        if not fake_cli().missing:
+            proxies |= {
+                (True, early): stack.enter_context(bridged(url, heartbeat))
+                for early, heartbeat in HEARTBEATS.items()
+            }
 
         async def play() -> dict[str, Played]:
             async with await asyncio.start_server(know_no_tls, "127.0.0.1", plain_port):
-                return await Stage(mock_process, calm, beating).play_all()
+                return await Stage(mock_process, proxies).play_all()
 
         yield asyncio.run(play())
 
@@ -182,6 +207,8 @@ def test_the_table_is_large_enough_to_be_believed() -> None:
 @pytest.mark.parametrize("name", CELLS)
 def test_a_fault_has_the_effect_that_the_table_tells(played: dict[str, Played], name: str) -> None:
     fault, phase, effect = CELLS[name]
+    if name not in played:
+        pytest.skip(fake_cli().missing)
     seen = played[name]
     check(seen.first, phase, effect)
     if effect.retry_after and phase != HEARTBEAT:
