@@ -23,7 +23,8 @@ from testkit.redis_server import BINARY, RedisServer
 
 SECONDS = 60 if os.environ.get("FASTPROXY_CHAOS") == "long" else 8  # noqa: TID251
 WARM_UP_SECONDS = 12
-"""Until every provider has the HTTP clients that this many callers take."""
+"""At least, and up to 60 on a busy machine: until every provider has the HTTP clients that this many
+callers take."""
 CLIENTS = 200
 LONGEST_SECONDS = 15.0
 IDLE_TASKS = 10
@@ -163,8 +164,22 @@ async def idle(proxy: FastproxyProcess) -> None:
     raise AssertionError(f"something is left: {state}")
 
 
+async def warm(proxy: FastproxyProcess, dice: random.Random) -> int:
+    """The resident memory from which on it hardly grows, in bytes."""
+    await storm(proxy.port, WARM_UP_SECONDS, dice)
+    await idle(proxy)
+    warmed = proxy.worker_rss_bytes()
+    for _ in range(8):
+        await storm(proxy.port, WARM_UP_SECONDS / 2, dice)
+        await idle(proxy)
+        before, warmed = warmed, proxy.worker_rss_bytes()
+        if warmed - before < MiB:
+            break
+    return warmed
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(SECONDS * 2 + 80)
+@pytest.mark.timeout(SECONDS * 2 + 150)
 async def test_every_request_ends_whole_or_with_a_clear_error_and_nothing_is_left() -> None:
     dice = random.Random(20260101)
     with contextlib.ExitStack() as stack:
@@ -182,9 +197,7 @@ async def test_every_request_ends_whole_or_with_a_clear_error_and_nothing_is_lef
             for kind in ("stream", "whole")
         )
         proxy = stack.enter_context(FastproxyProcess(limits + config + routes))
-        await storm(proxy.port, WARM_UP_SECONDS, dice)
-        await idle(proxy)
-        warmed = proxy.worker_rss_bytes()
+        warmed = await warm(proxy, dice)
         ends, _ = await asyncio.gather(storm(proxy.port, SECONDS, dice), redis_dies(redis, SECONDS))
         await idle(proxy)
         grown = proxy.worker_rss_bytes() - warmed
