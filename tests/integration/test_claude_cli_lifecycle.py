@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from testkit.claude import ClaudeProxy, Cli, fake_cli, real_cli, until
 from testkit.mock import SSE_HEADERS, MockUpstream
 from testkit.process import is_alive
-from tests.integration.anthropic_upstream import half_an_answer, reply, stream, text
+from tests.integration.anthropic_upstream import half_an_answer, refusal, reply, stream, text
 from tests.integration.conftest import ONE_TRY, sdk
 from tests.sdk import USER, ask
 
@@ -50,6 +51,20 @@ def test_routes_may_lead_elsewhere(mock_process: MockUpstream, mock: MockUpstrea
         "/v1/chat/completions",
         "/v1/messages",
     ]
+
+
+def test_a_usage_limit_tells_when_it_ends(mock_process: MockUpstream, mock: MockUpstream) -> None:
+    cli = usable(fake_cli())
+    resets = {"anthropic-ratelimit-unified-reset": str(int(time.time()) + 600)}
+    answers(mock, refusal(429, "rate_limit_error", "usage limit reached", **resets))
+    with (
+        ClaudeProxy(cli, mock_process.url, settings=ONE_TRY, pool_size=0) as proxy,
+        sdk(proxy) as client,
+        pytest.raises(openai.RateLimitError) as raised,
+    ):
+        ask(client, MODEL, USER, stream=False)
+    assert raised.value.code == "rate_limit_exceeded"
+    assert 500 < int(raised.value.response.headers["retry-after"]) <= 600
 
 
 @clis
