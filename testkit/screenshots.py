@@ -144,7 +144,7 @@ def settle(page: Page) -> None:
 def main() -> None:
     """Takes all pictures."""
     parser = argparse.ArgumentParser(description="Pictures of the status page for the docs.")
-    parser.add_argument("--seconds", type=float, default=125, help="how long traffic runs before")
+    parser.add_argument("--seconds", type=float, default=130, help="how long traffic runs before")
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     with MockUpstream() as mock:
