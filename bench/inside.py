@@ -20,11 +20,12 @@ import orjson
 
 from bench.http_bytes import PATH, headers_with
 from bench.targets import API_KEY, proxy_config
+from fastproxy.answers import whole
 from fastproxy.app import App
 from fastproxy.asgi import RobynAsgi
 from fastproxy.body import load_json
 from fastproxy.config import Settings
-from fastproxy.exchange import Policy
+from fastproxy.exchange import Exchange, Policy
 from fastproxy.http import HttpRequest, Reply
 from fastproxy.observability.record import RequestRecord
 from fastproxy.pipeline import Pipeline
@@ -101,11 +102,12 @@ class Inside:
         self.app = app = App(settings, off)
         self.upstream = Ready()
         self.records: list[RequestRecord] = []
+        self.attempts = Attempts(PROVIDERS, self.upstream, app.credentials, turns=Turns(app.breakers))
         app.pipeline = Pipeline(
             app.authenticator,
             app.router,
             app.continuity,
-            Attempts(PROVIDERS, self.upstream, app.credentials, turns=Turns(app.breakers)),
+            self.attempts,
             self.records.append,
             Policy(),
             app.limits,
@@ -115,6 +117,8 @@ class Inside:
         headers = {"host": "127.0.0.1:4000", **headers_with(API_KEY), "user-agent": "OpenAI/Python 3.54.0"}
         headers["content-length"] = str(len(self.body))
         self.request = HttpRequest("POST", PATH, headers, self.body, address="127.0.0.1", id="req_0")
+        self._parsed = CHAT.parse(orjson.loads(self.body))
+        self._caller = app.authenticator.identify(headers, "127.0.0.1")
         self._scope = {
             "type": "http",
             "http_version": "1.1",
@@ -145,14 +149,29 @@ class Inside:
         if not isinstance(reply, Reply):
             await reply.run(_Sink())
 
+    async def attempt(self) -> None:
+        """The asking alone: its answer is taken as it is."""
+        exchange = self._exchange()
+        await self.attempts.first_success(
+            exchange.route, exchange.request, exchange.record, _taken, exchange.check, (), exchange.build
+        )
+
+    async def answered(self) -> None:
+        """The asking, and the answer made ready for the client."""
+        await whole(self._exchange(), self.attempts, self.app.continuity.keep)
+
+    def _exchange(self) -> Exchange:
+        app, http = self.app, self.request
+        request, route = self._parsed, app.router.resolve(MODEL)
+        record = RequestRecord(http.id, http.method, http.path)
+        return Exchange(CHAT, http, {}, request, route, self._caller, record, Policy(), ())
+
     def steps(self) -> dict[str, Work]:
         """The steps of a request of OpenAI's format to a provider of OpenAI's format, by themselves."""
-        app, http = self.app, self.request
-        caller = app.authenticator.identify(http.headers, http.address)
+        app, http, caller = self.app, self.request, self._caller
         assert app.limits is not None
         limits, route = app.limits, app.router.resolve(MODEL)
         deployment = route.deployments[0]
-        request = CHAT.parse(orjson.loads(self.body))
 
         async def parse() -> None:
             CHAT.parse(await load_json(http))
@@ -162,7 +181,9 @@ class Inside:
             "parse: JSON, and the request in it": parse,
             "route: which deployments": lambda: app.router.resolve(MODEL),
             "limits: a request and its tokens": lambda: limits.reserve(caller, http, route, None),
-            "build: the provider's request": lambda: PROVIDERS["openai"].build_request(request, deployment),
+            "build: the provider's request": lambda: PROVIDERS["openai"].build_request(
+                self._parsed, deployment
+            ),
         }
 
     def tell(self) -> None:
@@ -177,6 +198,10 @@ class Inside:
         stream = ChatPassthrough(CHAT.parse(orjson.loads(self.body)))
         for _ in range(EVENTS):
             stream.feed(self.upstream.event)
+
+
+async def _taken(*_: object) -> None:
+    """What an attempt makes of its answer: nothing."""
 
 
 class _Sink:

@@ -42,6 +42,7 @@ SOURCES = (
 """The files of `bench/results/` that the page quotes; they are kept beside it."""
 _WITHOUT_GOALS = ("scaling_body", "scaling_connections", "scaling_streams", "micro_translation")
 """Those of them whose many goals would fill the page's table."""
+_SIGNS = {"<=": "≤", ">=": "≥"}
 _KINDS = ("contract", "floor", "target", "stretch")
 _VERDICTS = {"met": "met", "NOT met": "**not met**", "unclear": "unclear: the rounds disagree"}
 Sources = Mapping[str, Figures]
@@ -51,7 +52,12 @@ def goals(sources: Sources) -> str:
     """The goals, the contract's first: what is wanted, what was measured, in which rounds."""
     ordered = sorted(_all_goals(sources), key=lambda goal: _KINDS.index(goal["kind"]))
     rows = [
-        [goal["what"], f"{goal['wanted']} ({goal['kind']})", *_measured(goal), _VERDICTS[goal["verdict"]]]
+        [
+            goal["what"],
+            f"{_SIGNS[goal['wanted'][:2]]}{goal['wanted'][2:]} ({goal['kind']})",
+            *_measured(goal),
+            _VERDICTS[goal["verdict"]],
+        ]
         for goal in ordered
     ]
     return markdown(["what", "wanted", "measured", "rounds", "verdict"], rows)

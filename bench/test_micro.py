@@ -66,7 +66,12 @@ def test_a_translation_costs_what_it_may(suite: Suite) -> None:
     suite.report("micro_translation", [results.columns(header, rows)], goals, figures)
 
 
-PIPELINE, JOURNAL, SERVER = "the rest of the pipeline", "journal: metrics and the log's line", "ASGI"
+ATTEMPT, ANSWER = "attempt: its place, its deadline, the circuit", "answer: what it used, headers, body"
+PIPELINE, JOURNAL, SERVER = (
+    "the rest of the pipeline: places, records, ids",
+    "journal: metrics and the log's line",
+    "ASGI",
+)
 OWN = "all of it, without the network"
 FED, RELAYED = "check: may it pass as it is", "relay and ASGI, without the network"
 NETWORK = "HTTP to both sides: Granian, pyreqwest, the loop, the kernel"
@@ -78,6 +83,8 @@ def request_steps(runs: int) -> dict[str, Sequence[float]]:
     steps: dict[str, Sequence[float]] = {
         name: cpu_us(work, runs=runs) for name, work in inside.steps().items()
     }
+    attempt, answered = (cpu_us(work, runs=runs) for work in (inside.attempt, inside.answered))
+    *before, build = steps.values()
     pipeline = cpu_us(inside.through_pipeline, runs=runs)
     inside.records.clear()
     server = cpu_us(inside.through_asgi, runs=runs)
@@ -88,7 +95,8 @@ def request_steps(runs: int) -> dict[str, Sequence[float]]:
         inside.tell()
 
     journal = cpu_us(tell, times=20, parts=len(records), runs=runs)
-    steps[PIPELINE] = _left(pipeline, steps.values())
+    steps[ATTEMPT], steps[ANSWER] = _left(attempt, [build]), _left(answered, [attempt])
+    steps[PIPELINE] = _left(pipeline, [*before, answered])
     steps[SERVER] = _left(server, [pipeline])
     steps[JOURNAL] = journal
     steps[OWN] = [own + told for own, told in zip(server, journal, strict=True)]

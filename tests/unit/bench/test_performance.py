@@ -27,7 +27,7 @@ def test_a_part_is_written_anew_and_the_words_stay(capsys: pytest.CaptureFixture
     assert page.startswith(
         "Words.\n<!-- measured: goals -->\n| what | wanted | measured | rounds | verdict |"
     )
-    assert "| start, s | <= 1 (floor) | 0.600 | 0.500 to 0.700 | met |" in page
+    assert "| start, s | ≤ 1 (floor) | 0.600 | 0.500 to 0.700 | met |" in page
     assert page.index("(contract)") < page.index("(floor)")
     assert "More words." in page
 
