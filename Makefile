@@ -134,8 +134,9 @@ compare: $(READY) ## measure nginx, Envoy, LiteLLM and Portkey beside it (8 minu
 	$(BIN)/python -m bench.fetch_gateways
 	$(BIN)/python -m bench.compare $(ARGS)
 
-performance: $(READY) ## write docs/performance.md anew from bench/results
+performance: $(READY) ## write docs/performance.md and the README's figures anew from bench/results
 	$(BIN)/python -m bench.performance
+	$(BIN)/python -m testkit.readme_figures
 
 image: ## build the container images (Docker, Podman or buildah; BASES=stand-in without a registry)
 	infra/image/build.sh $(ARGS)
