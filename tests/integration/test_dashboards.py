@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,15 @@ USAGE = {
 BUSY = {"status": 503, "json": {"error": {"message": "busy"}}}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def exposition(mock_process: MockUpstream) -> str:
+    return told_after_a_mix(mock_process)
+
+
+@cache
+def told_after_a_mix(mock: MockUpstream) -> str:
     """What proxies tell that have seen everything: good answers, retries, fallbacks, refusals, a bridge."""
-    mock, cli = mock_process, fake_cli()
+    cli = fake_cli()
     if cli.missing:
         pytest.skip(cli.missing)
     config = MIX.format(url=mock.url) + vertex_table(mock.url)
@@ -82,7 +88,7 @@ def exposition(mock_process: MockUpstream) -> str:
         until(lambda: "fastproxy_credential_age_seconds" in Samples(_scrape(proxy)).names)
         told = _scrape(proxy)
     with ClaudeProxy(cli, mock.url, config=KEYS) as proxy:
-        until(lambda: "fastproxy_bridge_up" in Samples(_scrape(proxy)).names)
+        until(lambda: Samples(_scrape(proxy)).value("fastproxy_bridge_up", provider="claude") == 1)
         bridge = [line for line in _scrape(proxy).splitlines() if "fastproxy_bridge" in line]
     others = [line for line in told.splitlines() if "fastproxy_bridge" not in line]
     return "\n".join([*others, *bridge, ""])
@@ -128,11 +134,12 @@ def _scrape(proxy: FastproxyProcess) -> str:
     return httpx.get(f"{proxy.url}/metrics", headers=headers, trust_env=False).text
 
 
-def _panels() -> Iterator[Json]:
+def panels() -> Iterator[Json]:
+    """Those that ask something."""
     return (panel for panel in DASHBOARD["panels"] if panel["type"] != "row")
 
 
-def _plain(expression: str) -> str:
+def plain(expression: str) -> str:
     """An expression of Grafana's as Prometheus gets it."""
     return re.sub(r"\$(provider|model)\b", ".*", expression.replace("$__rate_interval", "5m"))
 
@@ -170,7 +177,7 @@ def _labels(samples: Samples, node: promql.Expr) -> set[str]:
 
 def faults(expression: str, samples: Samples) -> list[str]:
     """What an expression asks for and nobody tells."""
-    found, tree = [], promql.parse(_plain(expression))
+    found, tree = [], promql.parse(plain(expression))
     for selector in _selectors(tree):
         told = samples.labels(selector.name)
         if selector.name not in samples.names and selector.name != "up":
@@ -204,14 +211,14 @@ def test_the_check_finds_what_is_not_there(exposition: str, expression: str, fau
 
 def test_every_panel_asks_for_what_is_told(exposition: str) -> None:
     samples = Samples(exposition)
-    expressions = [target["expr"] for panel in _panels() for target in panel["targets"]]
+    expressions = [target["expr"] for panel in panels() for target in panel["targets"]]
     assert {text: found for text in expressions if (found := faults(text, samples))} == {}
 
 
 def test_every_legend_names_labels_that_its_expression_has(exposition: str) -> None:
     samples = Samples(exposition)
-    for target in (target for panel in _panels() for target in panel["targets"]):
-        tree = promql.parse(_plain(target["expr"]))
+    for target in (target for panel in panels() for target in panel["targets"]):
+        tree = promql.parse(plain(target["expr"]))
         grouped = _aggregates(tree)
         has = (
             {name for aggregate in grouped if aggregate.modifier for name in aggregate.modifier.labels}
@@ -229,15 +236,15 @@ def test_every_choice_is_of_a_label_that_is_told(exposition: str) -> None:
         match = re.fullmatch(r"label_values\((.+), (\w+)\)", choice)
         assert match is not None
         assert faults(match[1], samples) == []
-        assert match[2] in _labels(samples, promql.parse(_plain(match[1])))
+        assert match[2] in _labels(samples, promql.parse(plain(match[1])))
 
 
 def test_all_that_is_told_is_shown(exposition: str) -> None:
     shown = {
         re.sub(r"_(bucket|sum|count)$", "", selector.name)
-        for panel in _panels()
+        for panel in panels()
         for target in panel["targets"]
-        for selector in _selectors(promql.parse(_plain(target["expr"])))
+        for selector in _selectors(promql.parse(plain(target["expr"])))
     }
     assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in Samples(exposition).names} == shown
 
@@ -256,7 +263,7 @@ def test_the_dashboard_is_laid_out_in_rows() -> None:
         assert not cells & taken, panel["title"]
         taken |= cells
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
-    assert all(panel["datasource"]["uid"] == "${datasource}" for panel in _panels())
+    assert all(panel["datasource"]["uid"] == "${datasource}" for panel in panels())
 
 
 def test_every_alert_asks_for_what_is_told(exposition: str) -> None:
