@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Iterator
 
 import orjson
 
@@ -11,6 +12,7 @@ from fastproxy.checks.findings import Finding, State
 from fastproxy.config import Settings
 from fastproxy.own_health import own_url
 from fastproxy.server import CannotListenError, plan
+from fastproxy.types import Json
 from fastproxy.upstream.probe import Unreachable, ask, open_client
 
 ASKING_SECONDS = 2.0
@@ -30,10 +32,12 @@ async def check_listen(settings: Settings) -> Finding:
 
 
 async def _who_is_there(settings: Settings, place: str) -> Finding:
-    version = await _fastproxy_version(settings)
-    if version:
-        text = f"fastproxy {version} is already running at {place}"
-        return Finding("listen", State.NOTE, text, "stop it before you start another, or choose another port")
+    health = await _health(settings)
+    version = health.get("version")
+    if isinstance(version, str) and version.isprintable():
+        text = f"fastproxy {version[:40]} is already running at {place}"
+        remedy = "stop it before you start another, or choose another port"
+        return Finding("listen", State.NOTE, text, remedy, tuple(_circuits(health)))
     return Finding(
         "listen",
         State.FAULT,
@@ -42,8 +46,17 @@ async def _who_is_there(settings: Settings, place: str) -> Finding:
     )
 
 
-async def _fastproxy_version(settings: Settings) -> str:
-    """The version that /health tells there; "" where it is no fastproxy."""
+def _circuits(health: Json) -> Iterator[str]:
+    """What it leaves alone for a while."""
+    for provider, told in health["providers"].items():
+        circuits = told.get("circuits", {}) if isinstance(told, dict) else {}
+        for model, state in circuits.items() if isinstance(circuits, dict) else ():
+            line = f"circuit {state}: {provider} {model}"
+            yield line[:200] if line.isprintable() else f"circuit of {provider!r}"
+
+
+async def _health(settings: Settings) -> Json:
+    """What /health tells there; {} where it is no fastproxy."""
     url = own_url(settings.server)
     try:
         client = await asyncio.to_thread(open_client, url, verified=False)
@@ -51,6 +64,6 @@ async def _fastproxy_version(settings: Settings) -> str:
             answer = await ask(client, f"{url}/health", ASKING_SECONDS)
         health = orjson.loads(answer.body)
     except (Unreachable, orjson.JSONDecodeError):
-        return ""
-    told = health.get("version") if isinstance(health, dict) and "providers" in health else None
-    return told[:40] if isinstance(told, str) and told.isprintable() else ""
+        return {}
+    is_ours = isinstance(health, dict) and isinstance(health.get("providers"), dict)
+    return health if is_ours else {}
