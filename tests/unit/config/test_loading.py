@@ -115,6 +115,23 @@ def test_keys_of_providers_come_from_their_usual_variables() -> None:
     assert found["vertex"].project == "p"  # type: ignore[union-attr]
 
 
+def test_all_secrets_are_known_to_whoever_must_hide_them() -> None:
+    toml = """
+    auth.keys = [{ name = "me", key = "client-one" }, { name = "you", key = "client-two" }]
+    [providers.deepseek]
+    api_key = "env:MINE"
+    [providers.box]
+    kind = "openai"
+    base_url = "http://box/v1"
+    api_key = "box-key"
+    """
+    loaded = settings(toml, {"MINE": "from-outside", "HOME": "/nowhere"}).with_bridge(
+        "http://b", "bridge-secret"
+    )
+    wanted = {"client-one", "client-two", "from-outside", "box-key", "bridge-secret"}
+    assert wanted <= set(loaded.secrets())
+
+
 def test_secrets_are_shown_nowhere() -> None:
     found = settings('[auth]\nkeys = [{ name = "x", key = "sk-hush" }]', {"DEEPSEEK_API_KEY": "sk-hush"})
     assert "sk-hush" not in repr(found) + found.model_dump_json()
