@@ -53,6 +53,12 @@ COLUMNS: Sequence[Column] = (
         plot="CPU seconds of 1,000 requests",
     ),
     Column(
+        "beside",
+        "processors used by upstream and generator",
+        lambda f: (f["cpu"]["upstream"] + f["cpu"]["generator"]) / f["elapsed_seconds"],
+        "throughput",
+    ),
+    Column(
         "delay_p50",
         "event delay added P50, ms",
         lambda f: f["delay_ms"]["p50"],

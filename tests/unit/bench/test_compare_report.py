@@ -15,6 +15,7 @@ def case(per_second: float, p50: float, failures: int = 0) -> Figures:
         "delay_ms": times,
         "failures": failures,
         "answered": 1000,
+        "elapsed_seconds": 2.0,
         "cpu": cpu,
     }
 
@@ -52,6 +53,7 @@ def test_failed_requests_and_streams_are_told() -> None:
     header, rows = told["table"]["header"], {row[0]: row for row in told["table"]["rows"]}
     assert rows["LiteLLM"][header.index("failed")] == "6.00"
     assert rows["fastproxy"][header.index("requests/s")] == "4,500 ±500"
+    assert rows["fastproxy"][header.index("processors used by upstream and generator")] == "0.100"
     assert rows["direct"][header.index("start to first answer, s")] == ""
 
 
