@@ -155,6 +155,8 @@ def test_workers_end_when_their_parent_is_killed(mock_process: MockUpstream, tmp
 def is_worker(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
-            return b"spawn_main" in file.read()
+            command = file.read()
+            # Python's own way, and that of an executable
+            return b"spawn_main" in command or b"--multiprocessing-fork" in command
     except (FileNotFoundError, ProcessLookupError):
         return False
