@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,7 +13,7 @@ from fastproxy.api import messages
 from fastproxy.asgi import RobynAsgi
 from fastproxy.auth import Authenticator
 from fastproxy.catalogue import Catalogue
-from fastproxy.config import ServerSettings, Settings
+from fastproxy.config import ServerSettings, Settings, TracingSettings
 from fastproxy.continuity import Continuity, open_store
 from fastproxy.cursor import is_cursor, shown
 from fastproxy.errors import ErrorKind, ProxyError
@@ -40,6 +41,7 @@ from fastproxy.wiring import google_credentials, model_rules, provider_entries, 
 
 if TYPE_CHECKING:
     from fastproxy.observability.bodies import BodyLog
+    from fastproxy.observability.tracing import Tracing
 
 
 class App:
@@ -53,7 +55,8 @@ class App:
         self._error_profile = server.error_profile
         self.metrics = Metrics(multiprocess_mode=multiprocess)
         self.history = History()
-        self.journal = Journal(self.metrics.observe, self._told(server))
+        self.tracing = _tracing(settings.tracing)
+        self.journal = Journal(self.metrics.observe, *self._told(server))
         self.authenticator = Authenticator(settings.auth.keys, insecure=settings.auth.insecure)
         self.router = _router(settings, off_reasons)
         self.upstream = UpstreamClient(user_agent=f"fastproxy/{__version__}")
@@ -78,6 +81,7 @@ class App:
             self.journal.add,
             _policy(settings.server),
             self.limits,
+            settings.tracing.sample_ratio if self.tracing else None,
         )
         self.sampler = Sampler(
             self.metrics.present,
@@ -94,17 +98,13 @@ class App:
         self.served = self.bodies.around_app(self.asgi) if self.bodies else self.asgi
         """What the server calls."""
 
-    def _told(self, server: ServerSettings) -> Callable[[Sequence[RequestRecord]], None]:
+    def _told(self, server: ServerSettings) -> Iterator[Callable[[Sequence[RequestRecord]], None]]:
         """Who is told of finished requests, some at a time."""
-        write = request_writer(server.log_level, server.log_format)
-        if not server.status_page:
-            return write
-
-        def tell(records: Sequence[RequestRecord]) -> None:
-            self.history.add(records)
-            write(records)
-
-        return tell
+        if server.status_page:
+            yield self.history.add
+        if self.tracing is not None:
+            yield self.tracing.export
+        yield request_writer(server.log_level, server.log_format)
 
     async def start(self) -> None:
         """Begins the background work; nothing is waited for."""
@@ -124,6 +124,8 @@ class App:
         if self.limits is not None:
             await self.limits.aclose()
         self.journal.flush()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
 
     def _circuit_changed(self, deployment: Deployment, state: State) -> None:
         name = state.name.lower()
@@ -157,6 +159,22 @@ class App:
             headers[surface.id_header] = request.id
         body = surface.render_error(error, request.id)
         return Reply(body, status=error.status, headers=tuple(headers.items()))
+
+
+def _tracing(settings: TracingSettings) -> Tracing | None:
+    if not settings.endpoint:
+        return None
+    try:
+        from fastproxy.observability.tracing import Tracing  # only who traces has the libraries
+    except ImportError:  # the address may stand in the environment for other programs: no reason to end
+        structlog.get_logger().warning(
+            "Nothing is traced: it needs more packages (pip install 'fastproxy[otel]').",
+            endpoint=settings.endpoint,
+        )
+        return None
+
+    headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
+    return Tracing(settings.endpoint, headers, settings.service_name)
 
 
 def _router(settings: Settings, off_reasons: Mapping[str, str]) -> Router:

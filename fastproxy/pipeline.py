@@ -23,6 +23,7 @@ from fastproxy.errors import ErrorKind, ProxyError
 from fastproxy.exchange import Exchange, Policy, forwarded, reply_headers, time_limit
 from fastproxy.http import HttpRequest, Reply, StreamReply
 from fastproxy.observability.record import RequestRecord
+from fastproxy.observability.trace import Trace
 from fastproxy.ports import Limiting, Remembering
 from fastproxy.resilience.attempts import Attempts
 from fastproxy.resilience.gate import Gate
@@ -51,10 +52,13 @@ class Pipeline:
         observe: Callable[[RequestRecord], None],
         policy: Policy,
         limits: Limiting | None = None,
+        sample_ratio: float | None = None,
     ) -> None:
+        """`sample_ratio` is the part of the requests that are traced; None: there are no traces at all."""
         self._authenticator, self._router, self._continuity = authenticator, router, continuity
         self._attempts, self._observe, self._policy = attempts, observe, policy
         self._limits, self.gate = limits, Gate(policy.max_in_flight)
+        self._sample_ratio = sample_ratio
         self._streams: set[StreamedAnswer] = set()
         self._whole: set[asyncio.Task[object]] = set()
         """Those who are answered whole, or not yet begun to be answered."""
@@ -65,7 +69,7 @@ class Pipeline:
 
     async def answer(self, http: HttpRequest, surface: Surface) -> Reply | StreamReply:
         """The reply to one request; raises ProxyError."""
-        record = RequestRecord(http.id, http.method, http.path, bytes_in=len(http.body))
+        record = self._record(http)
         if is_cursor(http, self._policy.error_profile):
             surface = for_cursor(surface)
         task = self._begin()
@@ -98,7 +102,7 @@ class Pipeline:
     async def _answer_whole(
         self, http: HttpRequest, asked_model: Callable[[Json], str], answer: _Answer
     ) -> Reply:
-        record = RequestRecord(http.id, http.method, http.path, bytes_in=len(http.body))
+        record = self._record(http)
         task = self._begin()
         try:
             caller = self._admit(http, record)
@@ -155,6 +159,12 @@ class Pipeline:
         if self._continuity.needs_restore(request):
             request = await self._continuity.restore(request, caller)
         return Exchange(surface, http, body, request, route, caller, record, self._policy, forwarded(http))
+
+    def _record(self, http: HttpRequest) -> RequestRecord:
+        record = RequestRecord(http.id, http.method, http.path, bytes_in=len(http.body))
+        if self._sample_ratio is not None:
+            record.trace = Trace.begin(http.headers, self._sample_ratio)
+        return record
 
     def _begin(self) -> asyncio.Task[object]:
         self.in_flight += 1

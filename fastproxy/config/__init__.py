@@ -5,6 +5,7 @@ from fastproxy.config.detection import off_reasons
 from fastproxy.config.loading import ConfigError, load
 from fastproxy.config.providers import ProviderSettings
 from fastproxy.config.settings import ApiKey, RouteSettings, ServerSettings, Settings
+from fastproxy.config.tracing import TracingSettings
 
 __all__ = [
     "ApiKey",
@@ -14,6 +15,7 @@ __all__ = [
     "RouteSettings",
     "ServerSettings",
     "Settings",
+    "TracingSettings",
     "bridge_launch",
     "load",
     "off_reasons",

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from fastproxy.config.limits import Count, LimitsSettings
 from fastproxy.config.providers import KINDS, AnyProvider, ClaudeSettings
+from fastproxy.config.tracing import TracingSettings
 from fastproxy.config.values import Secret, Section, StrList
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -154,6 +155,7 @@ class Settings(Section):
     auth: AuthSettings = AuthSettings()
     limits: LimitsSettings = LimitsSettings()
     continuity: ContinuitySettings = ContinuitySettings()
+    tracing: TracingSettings = TracingSettings()
     providers: dict[str, AnyProvider] = {}
     routes: list[RouteSettings] = []
     fallback: FallbackSettings = FallbackSettings()

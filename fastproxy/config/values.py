@@ -46,11 +46,13 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _without_trailing_slash(value: Any) -> Any:
+def without_trailing_slash(value: Any) -> Any:
+    """An address as it is joined with paths."""
     return value.rstrip("/") if isinstance(value, str) else value
 
 
-def _is_http_url(value: str) -> str:
+def http_url(value: str) -> str:
+    """The same, or ValueError where it is no address of HTTP's; "" stays."""
     if value and not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return value
@@ -61,4 +63,4 @@ Resolved = Annotated[str, BeforeValidator(_resolve_secret)]
 Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret)]
 StrList = Annotated[list[str], BeforeValidator(_split)]
 """A list of strings; in the environment also "a,b"."""
-BaseUrl = Annotated[str, BeforeValidator(_without_trailing_slash), AfterValidator(_is_http_url)]
+BaseUrl = Annotated[str, BeforeValidator(without_trailing_slash), AfterValidator(http_url)]

@@ -19,12 +19,9 @@ MAX_WAITING = 1000
 class Journal:
     """Takes the record of every finished request."""
 
-    def __init__(
-        self,
-        count: Callable[[Sequence[RequestRecord]], None],
-        write: Callable[[Sequence[RequestRecord]], None],
-    ) -> None:
-        self._count, self._write = count, write
+    def __init__(self, *tell: Callable[[Sequence[RequestRecord]], None]) -> None:
+        """Each of `tell` is called with all that waited, in this order."""
+        self._tell = tell
         self._waiting: list[RequestRecord] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -46,5 +43,5 @@ class Journal:
             self._timer = None
         records, self._waiting = self._waiting, []
         if records:
-            self._count(records)
-            self._write(records)
+            for tell in self._tell:
+                tell(records)

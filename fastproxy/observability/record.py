@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fastproxy.errors import ProxyError, UpstreamError
+from fastproxy.observability.trace import Trace
 from fastproxy.types import Deployment, Headers
 from fastproxy.wire.events import Usage
 
@@ -76,6 +77,8 @@ class RequestRecord:
     """Spent waiting for providers until the answer (its first content, for a stream) was there."""
     answered: float | None = None
     """When the first byte of the answer was ready to go."""
+    trace: Trace | None = None
+    """None where nothing is traced."""
     ended: float = 0.0
     ended_at: float = 0.0
     """The same as Unix time."""
@@ -92,6 +95,8 @@ class RequestRecord:
         """One attempt failed; the request may yet be answered."""
         self.failed_attempts = (*self.failed_attempts, (deployment.provider, error.code))
         self.failed_models = (*self.failed_models, deployment.model[:MAX_NAME])
+        if self.trace is not None:
+            self.trace.failed(error.code)
 
     def skip(self, deployment: Deployment, reason: str) -> None:
         """This deployment is not asked."""

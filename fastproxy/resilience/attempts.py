@@ -230,6 +230,8 @@ class _Attempt:
         if record.attempts:  # who was to be asked first is noted already
             record.on_deployment(deployment)
         record.attempts += 1
+        if record.trace is not None:
+            headers = record.trace.attempt(deployment, headers)
         began = time.monotonic()
         try:
             response = await self._attempts.upstream.send(sent, deployment, headers, stream=request.stream)
