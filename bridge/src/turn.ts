@@ -55,6 +55,8 @@ class Turn {
   #nextStep = 0;
   #confirmed: boolean;
   #started = false;
+  /** The stop reason, where a line of its own tells it before the event does. */
+  #stop: string | undefined;
   #resetsAt: number | undefined;
   #reason: string | undefined;
   #type: string | undefined;
@@ -137,6 +139,7 @@ class Turn {
       const own = [message.tools, message.mcp_servers].some((list) => Array.isArray(list) && list.length > 0);
       if (own) throw broken("The claude CLI brought tools or MCP servers of its own.");
     }
+    if (message.subtype === "model_refusal_no_fallback") this.#stop = "refusal";
     if (message.subtype === "api_retry") {
       throw this.#failure(asNumber(message.error_status), asText(message.error) ?? "The claude CLI tried again.");
     }
@@ -149,6 +152,7 @@ class Turn {
   }
 
   #readResult(message: CliMessage): boolean {
+    if (this.#started && message.subtype === "error_max_budget_usd") return this.#endEarly(message);
     if (message.is_error === true) {
       this.#type = asText(message.api_error_type) ?? this.#type;
       throw this.#failure(asNumber(message.api_error_status), asText(message.result) ?? "");
@@ -158,6 +162,17 @@ class Turn {
       return false;
     }
     throw broken(this.#started ? "The answer ended without a stop reason." : "The claude CLI ended its turn without an answer.");
+  }
+
+  /** The budget, which ends every answer, ended it before the CLI passed the stop reason on: 2.1.197 after a refusal. */
+  #endEarly(result: CliMessage): boolean {
+    const stop = asText(result.stop_reason) ?? this.#stop;
+    if (stop === undefined) throw broken("The claude CLI ended the answer before its stop reason.");
+    const spent = Object.values(asObject(result.modelUsage)).map((usage) => asNumber(asObject(usage).outputTokens) ?? 0);
+    const usage = { output_tokens: spent.reduce((sum, tokens) => sum + tokens, 0) };
+    this.#pass({ type: "message_delta", delta: { stop_reason: stop, stop_sequence: null }, usage });
+    this.#pass({ type: "message_stop" });
+    return true;
   }
 
   #failure(status: number | undefined, text: string): BridgeError {

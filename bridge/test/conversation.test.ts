@@ -126,6 +126,7 @@ for (const cli of clis()) {
         const message = await answer(await bridge.post(ask("hi")));
         assert.equal(message.stop_reason, stop);
         assert.equal(message.stop_sequence, stopSequence);
+        assert.equal(message.usage.output_tokens, 5);
         await new Promise((done) => setTimeout(done, 200));
         assert.equal(mock.requests.length, 1);
       });

@@ -22,6 +22,7 @@ const PAUSE_BEFORE_ASKING_AGAIN_MS = 15;
 const script = JSON.parse(process.env.FAKE_CLAUDE ?? "{}");
 const argument = (name) => process.argv[process.argv.indexOf(name) + 1];
 const session = randomUUID();
+const hasBudget = process.argv.includes("--max-budget-usd") && !script.noBudget;
 const state = { model: argument("--model"), system: "", initialized: false, history: [], body: {}, betas: "" };
 
 const say = (line) => process.stdout.write(`${JSON.stringify({ ...line, session_id: session })}\n`);
@@ -73,7 +74,7 @@ async function turn() {
   for (let again = 0; again < 4; again += 1) {
     const stop = await ask(body);
     if (stop !== "max_tokens") return;
-    if (process.argv.includes("--max-budget-usd") && !script.noBudget) return say({ type: "result", subtype: "error_max_budget_usd", is_error: true, num_turns: 1, errors: ["Reached maximum budget"] });
+    if (hasBudget) return overBudget({ stop_reason: stop });
     await sleep(PAUSE_BEFORE_ASKING_AGAIN_MS);
     body.messages = [...body.messages, { role: "user", content: "Output token limit hit. Resume directly." }];
   }
@@ -122,8 +123,9 @@ async function relay(reply) {
         const event = JSON.parse(buffered.slice(buffered.indexOf("data: ") + 6, end));
         buffered = buffered.slice(end + 2);
         if (event.type === "error") return failed({ text: `API Error: ${event.error.message}` });
-        say({ type: "stream_event", event, parent_tool_use_id: null });
         stop = event.delta?.stop_reason ?? stop;
+        if (stop === "refusal" && hasBudget) return refused(event.usage);
+        say({ type: "stream_event", event, parent_tool_use_id: null });
       }
     }
   } catch {
@@ -132,6 +134,17 @@ async function relay(reply) {
   if (!stop) return failed({ text: "API Error: Connection closed mid-response", reason: "server_error" });
   if (stop !== "max_tokens") say({ type: "result", subtype: "success", is_error: false, num_turns: 1, result: "", stop_reason: stop });
   return stop;
+}
+
+function overBudget(fields) {
+  say({ type: "result", subtype: "error_max_budget_usd", is_error: true, num_turns: 1, errors: ["Reached maximum budget"], ...fields });
+}
+
+/** As 2.1.197 does it: the stop reason's event does not come before the end. */
+function refused(usage) {
+  say({ type: "system", subtype: "model_refusal_no_fallback" });
+  overBudget({ stop_reason: null, modelUsage: { m: { outputTokens: usage.output_tokens } } });
+  return "refusal";
 }
 
 function failed({ status, text, reason = "unknown" }) {
