@@ -85,10 +85,10 @@ def told_after_a_mix(mock: MockUpstream) -> str:
     config = MIX.format(url=mock.url) + vertex_table(mock.url)
     with FastproxyProcess(config, files=credentials(mock.url)) as proxy:
         _mix(proxy, mock)
-        until(lambda: "fastproxy_credential_age_seconds" in Samples(_scrape(proxy)).names)
+        until(lambda: "fastproxy_credential_age_seconds" in Samples(_scrape(proxy)).names, 30)
         told = _scrape(proxy)
     with ClaudeProxy(cli, mock.url, config=KEYS) as proxy:
-        until(lambda: Samples(_scrape(proxy)).value("fastproxy_bridge_up", provider="claude") == 1)
+        until(lambda: Samples(_scrape(proxy)).value("fastproxy_bridge_up", provider="claude") == 1, 30)
         bridge = [line for line in _scrape(proxy).splitlines() if "fastproxy_bridge" in line]
     others = [line for line in told.splitlines() if "fastproxy_bridge" not in line]
     return "\n".join([*others, *bridge, ""])
@@ -120,7 +120,7 @@ def _mix(proxy: FastproxyProcess, mock: MockUpstream) -> None:
         client.stream("POST", f"{proxy.url}{CHAT}", json=ask("spare-waits")) as stream,
     ):
         next(stream.iter_raw())
-    until(lambda: "fastproxy_client_disconnects_total" in Samples(_scrape(proxy)).names)
+    until(lambda: "fastproxy_client_disconnects_total" in Samples(_scrape(proxy)).names, 30)
 
 
 def _ask(proxy: FastproxyProcess, model: str, key: str = KEY, *, stream: bool = False) -> int:

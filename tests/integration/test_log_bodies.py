@@ -51,7 +51,7 @@ def told(proxy: Server, request_id: str) -> dict[str, Json]:
         found = [orjson.loads(line) for line in written if f'"{request_id}"' in line and '"body"' in line]
         return {line["what"]: line for line in found}
 
-    until(lambda: "answer to the client" in lines())
+    until(lambda: "answer to the client" in lines(), 30)
     return lines()
 
 
@@ -109,7 +109,7 @@ def test_each_worker_says_it(mock_process: MockUpstream, tmp_path: Path) -> None
     config = PROVIDERS.format(url=mock_process.url, key=KEY)
     workers = WORKERS.format(folder=tmp_path).replace("[server]", "[server]\nlog_bodies = true")
     with FastproxyProcess(workers + config) as proxy:
-        until(lambda: proxy.output().count('"bodies are logged"') == 2)
+        until(lambda: proxy.output().count('"bodies are logged"') == 2, 30)
 
 
 def test_bodies_that_nobody_would_see_are_refused() -> None:
