@@ -15,7 +15,7 @@ from bench.gateways import CACHE
 
 PINNED = Path(__file__).resolve().parent / "pinned"
 _INSTALLED = "installed.txt"
-_TIMEOUT_SECONDS = 600
+_TIMEOUT_SECONDS = 1800
 
 
 def _python(name: str) -> None:
