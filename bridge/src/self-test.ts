@@ -31,7 +31,7 @@ export function modeOf(capabilities: Capabilities): Mode {
   return capabilities.replay ? "replay" : "flattened";
 }
 
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 const MODEL = "claude-self-test-1";
 const HISTORY = [
   { role: "user", content: "first" },

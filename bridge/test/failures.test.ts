@@ -108,6 +108,7 @@ for (const cli of clis()) {
       const late = await bridge.post(ask("hi"), { headers: { "x-fastproxy-deadline-ms": "1500" } });
       assert.equal(late.status, 504);
       assert.equal((await failure(late)).error.type, "timeout_error");
+      await until("a spare is ready", async () => (await bridge.health()).pool?.idle === 2);
       mock.reset(() => ({ stallAfter: 3 }));
       const stalled = await bridge.post(ask("hi", { stream: true }), { headers: { "x-fastproxy-deadline-ms": "3000" } });
       assert.equal(sseEvents(await stalled.text()).at(-1)?.type, "error");

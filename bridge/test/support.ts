@@ -135,7 +135,7 @@ export function memoryOf(pid: number): number {
 }
 
 /** Waits until something is so; fails with its name when it does not come about. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>, limitMs = 10_000): Promise<void> {
+export async function until(what: string, isSo: () => boolean | Promise<boolean>, limitMs = 30_000): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await isSo())) {
     if (performance.now() > end) throw new Error(`did not happen in ${limitMs} ms: ${what}`);
