@@ -30,6 +30,8 @@ class Counts(NamedTuple):
 
     def used(self) -> int:
         """What counts now: of the previous window that part which has not yet run out."""
+        if not self.previous:
+            return self.current
         return self.current + int(self.previous * (1.0 - self.elapsed / WINDOW_SECONDS))
 
     def seconds_until(self, allowed: int) -> float:
@@ -112,6 +114,10 @@ class _Window:
     def counts(self, now: float) -> Counts:
         return Counts(self.previous, self.current, now - self.began)
 
+    def used(self, now: float) -> int:
+        # mostly nothing is left of the minute before
+        return self.counts(now).used() if self.previous else self.current
+
 
 class MemoryWindows:
     """This process alone counts."""
@@ -127,14 +133,14 @@ class MemoryWindows:
         """See Windows; it never waits, and never fails."""
         now = self._now()
         refused: Refusal | None = None
-        found: list[_Window] = []
+        found: list[tuple[Limit, _Window, int]] = []
         for limit, cost in wanted:
             window = self._window(limit, who, now)
-            found.append(window)
-            if refused is None and (counts := window.counts(now)).used() + cost > limit.amount:
-                refused = refusal(limit, cost, counts)
+            found.append((limit, window, cost))
+            if refused is None and window.used(now) + cost > limit.amount:
+                refused = refusal(limit, cost, window.counts(now))
         states: list[State] = []
-        for (limit, cost), window in zip(wanted, found, strict=True):
+        for limit, window, cost in found:
             if refused is None:
                 window.current += cost
             states.append(state(limit, window.counts(now)))
