@@ -26,11 +26,11 @@ from fastproxy.limits.windows import (
 )
 from fastproxy.redis_pool import CONNECTIONS, open_pool
 
-STORAGE_SECONDS = 0.9
+STORAGE_SECONDS = 0.7
 """The longest that a request's questions to the storage may take."""
 QUEUE_SECONDS = 5.0
 """The longest that a request waits until it may ask: many that come at once are no fault of the storage."""
-ANSWER_SECONDS = 0.8
+ANSWER_SECONDS = 0.5
 """The longest that Redis may take for one of them. On a machine short of time all is late, Redis or not."""
 REST_SECONDS = 1.0
 """How long a storage that failed is not asked: only one request a second finds out whether it is back."""

@@ -90,6 +90,7 @@ async def test_a_redis_that_goes_under_load_holds_nobody_for_a_second(
     with FastproxyProcess(config(mock_process, redis.url, 10_000, on_failure)) as proxy:
         async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
             assert (await ask(client, proxy)).headers["x-ratelimit-remaining-requests"] == "9999"
+            before = await asyncio.gather(*(timed(client, proxy, 5) for _ in range(8)))
             load = [asyncio.create_task(timed(client, proxy, 30)) for _ in range(8)]
             await asyncio.sleep(0.1)
             redis.kill() if fault == "killed" else redis.freeze()
@@ -101,7 +102,8 @@ async def test_a_redis_that_goes_under_load_holds_nobody_for_a_second(
         output = proxy.output()
     assert {status for status, _ in seen} <= {200, status}
     assert {status for status, _ in later[0]} == {status}
-    assert max(seconds for _, seconds in [*seen, *later[0]]) < 1.0
+    usual = max(seconds for answers in before for _, seconds in answers)  # a machine may be busy
+    assert max(seconds for _, seconds in [*seen, *later[0]]) < 1.0 + usual
     assert back.status_code == 200
     assert "x-ratelimit-remaining-requests" in back.headers
     assert output.count("the storage of the rate limits does not answer") == 1
