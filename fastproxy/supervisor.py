@@ -51,11 +51,15 @@ class _Supervisor:
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
-        workers = [self._start() for _ in range(self._plan.workers)]
-        while not self._stop.is_set():
-            wait([worker.sentinel for worker in workers], timeout=0.5)
-            workers = [worker if worker.is_alive() else self._replace(worker) for worker in workers]
-        return self._end(workers)
+        workers: list[SpawnProcess] = []
+        try:
+            workers.extend(self._start() for _ in range(self._plan.workers))
+            while not self._stop.is_set():
+                wait([worker.sentinel for worker in workers], timeout=0.5)
+                workers = [worker if worker.is_alive() else self._replace(worker) for worker in workers]
+        finally:
+            self._end(workers)  # or Python would wait for them for ever
+        return 0
 
     def _start(self) -> SpawnProcess:
         worker = self._context.Process(target=self._main, args=(self._plan,), name="fastproxy-worker")
@@ -70,9 +74,13 @@ class _Supervisor:
             self._dead = DeadWorkers()
         self._dead.bury(dead.pid or 0)
         self._stop.wait(RESPAWN_SECONDS)
-        return self._start()
+        try:
+            return self._start()
+        except OSError as error:  # no memory, no process, no working directory: the others serve on
+            self._log.error("a worker cannot be started", reason=str(error))
+            return dead  # and is replaced in a moment
 
-    def _end(self, workers: list[SpawnProcess]) -> int:
+    def _end(self, workers: list[SpawnProcess]) -> None:
         for worker in workers:
             with contextlib.suppress(ProcessLookupError):
                 worker.terminate()
@@ -83,4 +91,3 @@ class _Supervisor:
                 self._log.error("a worker did not end in time and is killed", pid=worker.pid)
                 worker.kill()
                 worker.join()
-        return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -78,7 +79,8 @@ class Program:
                 self._child.wait(timeout)
             except subprocess.TimeoutExpired:
                 for pid in [*descendants(self.pid), self.pid]:
-                    os.kill(pid, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # it ended by itself
+                        os.kill(pid, signal.SIGKILL)
                 self._child.wait()
         return self._child.returncode
 

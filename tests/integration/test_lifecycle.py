@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -150,6 +151,31 @@ def test_workers_end_when_their_parent_is_killed(mock_process: MockUpstream, tmp
     os.kill(proxy.pid, signal.SIGKILL)
     until(lambda: not any(is_worker(pid) for pid in children), 10)
     proxy.stop(exit_code=-signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_be_replaced_harms_no_other(
+    mock_process: MockUpstream, tmp_path: object
+) -> None:
+    proxy = FastproxyProcess(
+        WORKERS.format(folder=tmp_path) + PROVIDERS.format(url=mock_process.url, key=KEY)
+    )
+
+    def workers() -> list[int]:
+        return [pid for pid in descendants(proxy.pid) if is_worker(pid)]
+
+    until(lambda: len(workers()) == 2)
+    place = Path(f"/proc/{proxy.pid}/cwd").resolve()
+    log = (place / "stderr.txt").open()
+    shutil.rmtree(place)  # a process cannot be started from a directory that is gone
+    place.mkdir()
+    for name in ("stdout.txt", "stderr.txt"):
+        (place / name).touch()
+    os.kill(workers()[0], signal.SIGKILL)
+    until(lambda: "a worker cannot be started" in log.read(), 10)
+    assert httpx.get(f"{proxy.url}/health/live", trust_env=False).status_code == 200
+    proxy.stop()
+    log.close()
 
 
 def is_worker(pid: int) -> bool:
