@@ -13,6 +13,7 @@ import hmac
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -21,21 +22,25 @@ from fastproxy.types import Caller, Route
 
 ANYBODY = Caller(name="local", scope="local")
 
-TUNNEL_HEADERS = (
-    "cf-ray",
-    "cf-connecting-ip",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "x-original-host",
-    "ngrok-skip-browser-warning",
-    "ngrok-trace-id",
-    "tailscale-user-login",
-    "fly-client-ip",
-    "via",
+TUNNEL_HEADERS = frozenset(
+    {
+        "cf-ray",
+        "cf-connecting-ip",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "x-original-host",
+        "ngrok-skip-browser-warning",
+        "ngrok-trace-id",
+        "tailscale-user-login",
+        "fly-client-ip",
+        "via",
+    }
 )
+_REMEMBERED = 256
+"""Addresses and names of hosts, which are anybody's to choose: so many that were looked at are kept."""
 _LOCAL_NAMES = ("localhost", "host.docker.internal")
 
 
@@ -140,20 +145,21 @@ def _require_local(headers: Mapping[str, str], address: str) -> None:
 
 def _foreign_sign(headers: Mapping[str, str], address: str) -> str:
     """Why this request is not from this machine's own programs; "" where nothing speaks against it."""
-    for name in TUNNEL_HEADERS:
-        if name in headers:
-            return f"the request came through a tunnel or a proxy (header `{name}`)"
+    if not TUNNEL_HEADERS.isdisjoint(headers):
+        name = min(TUNNEL_HEADERS.intersection(headers))
+        return f"the request came through a tunnel or a proxy (header `{name}`)"
     if not _is_loopback(address):
         return f"the request came from {address}"
-    host = _hostname("//" + (headers.get("host") or "localhost"))
-    if not _is_local_name(host):
-        return f"the request was sent to the name {host[:80]!r}"
+    host = headers.get("host") or "localhost"
+    if not _is_local_host(host):
+        return f"the request was sent to the name {_hostname('//' + host)[:80]!r}"
     origin = headers.get("origin")
     if origin and not _is_local_origin(origin):
         return f"the request came from a web page of {origin[:80]!r}"
     return ""
 
 
+@lru_cache(_REMEMBERED)
 def _is_loopback(address: str) -> bool:
     try:
         parsed = ipaddress.ip_address(address)
@@ -161,6 +167,11 @@ def _is_loopback(address: str) -> bool:
         return address in ("", "localhost")
     mapped = getattr(parsed, "ipv4_mapped", None)
     return bool((mapped or parsed).is_loopback)
+
+
+@lru_cache(_REMEMBERED)
+def _is_local_host(header: str) -> bool:
+    return _is_local_name(_hostname("//" + header))
 
 
 def _is_local_name(host: str) -> bool:
