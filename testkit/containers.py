@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,15 +62,15 @@ class Image:
     @contextlib.contextmanager
     def running(self, environment: Mapping[str, str], *options: str) -> Iterator[Container]:
         """It runs, hardened, with a temporary folder; gone afterwards."""
-        began = time.monotonic()
-        told = self.call("run", "--detach", *_options(environment), TEMPORARY, *options, self.name)
-        if told.returncode != 0:
-            raise RuntimeError(told.stderr)
-        container = Container(self, told.stdout.split()[-1], began)
+        container = Container(self, f"fastproxy-test-{uuid.uuid4().hex}", time.monotonic())
+        settings = [f"--name={container.name}", *_options(environment), TEMPORARY, *options]
         try:
+            told = self.call("run", "--detach", *settings, self.name)
+            if told.returncode != 0:
+                raise RuntimeError(told.stderr)
             yield container
         finally:
-            self.call("rm", "--force", container.id)
+            self.call("rm", "--force", container.name)  # also one that was made and did not start
 
 
 def _options(environment: Mapping[str, str] | None) -> list[str]:
@@ -83,19 +84,19 @@ class Container:
     """A container that was started at `began` (time.monotonic)."""
 
     image: Image
-    id: str
+    name: str
     began: float
 
     def call(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it."""
-        return self.image.call("exec", self.id, *command)
+        return self.image.call("exec", self.name, *command)
 
     def logs(self) -> str:
         """What it has written, both streams."""
-        told = self.image.call("logs", self.id)
+        told = self.image.call("logs", self.name)
         return told.stdout + told.stderr
 
     def stop(self, seconds: int) -> int:
         """End it by its own signal; its exit code, 137 where it had to be killed after `seconds`."""
-        self.image.call("stop", f"--time={seconds}", self.id, timeout=seconds + 30)
-        return int(self.image.call("inspect", "--format={{.State.ExitCode}}", self.id).stdout)
+        self.image.call("stop", f"--time={seconds}", self.name, timeout=seconds + 30)
+        return int(self.image.call("inspect", "--format={{.State.ExitCode}}", self.name).stdout)
