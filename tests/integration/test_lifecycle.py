@@ -164,7 +164,7 @@ def test_a_worker_that_cannot_be_replaced_harms_no_other(
     def workers() -> list[int]:
         return [pid for pid in descendants(proxy.pid) if is_worker(pid)]
 
-    until(lambda: len(workers()) == 2)
+    until(lambda: len(workers()) == 2, 20)
     place = Path(f"/proc/{proxy.pid}/cwd").resolve()
     log = (place / "stderr.txt").open()
     shutil.rmtree(place)  # a process cannot be started from a directory that is gone
@@ -172,9 +172,9 @@ def test_a_worker_that_cannot_be_replaced_harms_no_other(
     for name in ("stdout.txt", "stderr.txt"):
         (place / name).touch()
     os.kill(workers()[0], signal.SIGKILL)
-    until(lambda: "a worker cannot be started" in log.read(), 10)
+    until(lambda: "a worker cannot be started" in log.read(), 30)
     assert httpx.get(f"{proxy.url}/health/live", trust_env=False).status_code == 200
-    proxy.stop()
+    proxy.stop(timeout=30)
     log.close()
 
 
