@@ -21,7 +21,7 @@ class Running:
     def __init__(
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path
     ) -> None:
-        self._output = output
+        self._output, self._has_ended = output, False
         with output.open("wb") as file:
             self._process = subprocess.Popen(  # noqa: S603 - our own guides
                 command,
@@ -60,7 +60,9 @@ class Running:
         raise RuntimeError(f"{address} does not answer:\n{self.output()[-4000:]}")
 
     def end(self) -> None:
-        """Ends it and all that it started."""
+        """Ends it and all that it started; once, since its number may be another's later."""
+        if self._has_ended:
+            return
         for number in (signal.SIGTERM, signal.SIGKILL):
             limit = time.monotonic() + _END_SECONDS
             with contextlib.suppress(ProcessLookupError):
@@ -72,3 +74,4 @@ class Running:
                 continue
             break
         self._process.wait()
+        self._has_ended = True
