@@ -173,6 +173,7 @@ def test_a_worker_that_cannot_be_replaced_harms_no_other(
         (place / name).touch()
     os.kill(workers()[0], signal.SIGKILL)
     until(lambda: "a worker cannot be started" in log.read(), 30)
+    until(lambda: not refuses(proxy.port), 20)  # the other one may still begin
     assert httpx.get(f"{proxy.url}/health/live", trust_env=False).status_code == 200
     proxy.stop(timeout=30)
     log.close()
