@@ -133,6 +133,9 @@ class Pipeline:
     ) -> Reply:
         answer = await count_tokens(http, body, route, record, self._attempts, forwarded(http))
         record.answered = time.monotonic()
+        if record.settle is not None:  # to count tokens costs none
+            record.settle(None, answered=False)
+            record.settle = None
         if answer is None:
             told = (
                 ("x-fastproxy-warning", "estimated, not counted"),

@@ -636,6 +636,19 @@ async def test_a_request_that_fails_gives_its_tokens_back() -> None:
     assert limits.taken.settled == [(None, False)]
 
 
+async def test_to_count_tokens_costs_none() -> None:
+    limits = Limits()
+    proxy = Proxy()
+    proxy.pipeline._limits = limits
+    body = {"model": "box-m", "max_tokens": 9, "messages": [{"role": "user", "content": "a long question"}]}
+    given = {"host": "localhost"}
+    await proxy.pipeline.count_tokens(
+        HttpRequest("POST", "/v1/messages/count_tokens", given, orjson.dumps(body), address="127.0.0.1")
+    )
+    assert limits.asked == [("local", "127.0.0.1", None)]
+    assert limits.taken.settled == [(None, False)]
+
+
 async def test_over_the_limit_nobody_is_asked() -> None:
     proxy = Proxy()
     proxy.pipeline._limits = Limits(ProxyError(ErrorKind.RATE_LIMITED, "slower", retry_after=9))
