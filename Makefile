@@ -84,7 +84,6 @@ $(RELEASE)/.ready: requirements.lock requirements-executable.lock
 	@touch $@
 
 dist/fastproxy: $(RELEASE)/.ready $(shell find fastproxy release -type f -not -name '*.pyc') $(wildcard $(BUNDLE))
-	@$(RELEASE)/bin/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
 	$(RELEASE)/bin/python -m PyInstaller --noconfirm --log-level WARN --workpath build/executable release/fastproxy.spec
 
 format: $(READY) ## format the code

@@ -14,10 +14,12 @@ _RULE = "=" * 100
 _COPYRIGHT = Path("/usr/share/doc")
 
 
-def licence_texts(modules: Iterable[str], libraries: Iterable[str], bridge: Path) -> str:
-    """One text: Python's licence, that of each distribution that a module came from, the system libraries'
+def licence_texts(modules: Iterable[str], libraries: Iterable[str], checkout: Path) -> str:
+    """One text: our own licence, Python's, that of each distribution of a module, the system libraries'
     (Debian's copyright files, where this is Debian), and the bundled bridge's."""
-    parts = [_python(), *_distributions(modules), *_system_libraries(libraries)]
+    own = ("fastproxy", (checkout / "LICENSE").read_text("utf-8"))
+    parts = [own, _python(), *_distributions(modules), *_system_libraries(libraries)]
+    bridge = checkout / "bridge" / "dist" / "fastproxy-bridge.cjs.LEGAL.txt"
     if bridge.is_file():
         parts.append(("The bridge to the claude CLI (JavaScript)", bridge.read_text("utf-8")))
     return "\n".join(f"{_RULE}\n{title}\n{_RULE}\n\n{text.strip()}\n" for title, text in parts)
@@ -31,6 +33,7 @@ def _python() -> tuple[str, str]:
 def _distributions(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
     providers = packages_distributions()
     names = {name for module in modules for name in providers.get(module.split(".")[0], ())}
+    names.discard("fastproxy")
     for name in sorted(names, key=str.lower):
         found = distribution(name)
         fields = found.metadata.json

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from fastproxy import __version__
-from testkit.process import descendants, is_alive
+from testkit.process import ROOT, descendants, is_alive
 from testkit.proxy import FastproxyProcess
 from testkit.redis_server import BINARY, RedisServer
 
@@ -44,8 +44,8 @@ def start(executable: Path, folder: Path, config: str = "") -> FastproxyProcess:
     return FastproxyProcess(config, bare(folder), program=[str(executable)], start_timeout=60)
 
 
-def run(executable: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = bare(folder) | {"HOME": str(folder)}
+def run(executable: Path, *arguments: str, folder: Path, **besides: str) -> subprocess.CompletedProcess[str]:
+    environment = bare(folder) | {"HOME": str(folder), **besides}
     command = [str(executable), *arguments]
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
 
@@ -138,6 +138,17 @@ def test_it_checks_a_configuration(executable: Path, folder: Path) -> None:
     checked = run(executable, "check", folder=folder)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "demo" in checked.stdout
+
+
+def test_it_holds_the_bridge(executable: Path, folder: Path) -> None:
+    if not (ROOT / "bridge" / "dist" / "fastproxy-bridge.cjs").is_file():
+        pytest.skip("the bridge was not built: no Node.js")
+    for name in ("claude", "node"):
+        (folder / name).write_text("#!/bin/sh\nexit 1\n")
+        (folder / name).chmod(0o755)
+    checked = run(executable, "check", folder=folder, PATH=str(folder))
+    assert "make bridge" not in checked.stdout
+    assert "claude" in checked.stdout
 
 
 def serve_with_workers(executable: Path, folder: Path, storage: str) -> FastproxyProcess:
