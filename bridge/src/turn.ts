@@ -58,6 +58,8 @@ class Turn {
   /** The stop reason, where a line of its own tells it before the event does. */
   #stop: string | undefined;
   #resetsAt: number | undefined;
+  /** What the CLI says in the model's place when it fails. */
+  #said = "";
   #reason: string | undefined;
   #type: string | undefined;
 
@@ -96,6 +98,7 @@ class Turn {
       case "assistant":
         this.#reason = asText(message.error) ?? this.#reason;
         this.#type = asText(message.api_error_type) ?? this.#type;
+        if (message.error !== undefined) this.#said = textOf(asObject(message.message).content);
         return false;
       case "result":
         return this.#readResult(message);
@@ -139,7 +142,7 @@ class Turn {
       const own = [message.tools, message.mcp_servers].some((list) => Array.isArray(list) && list.length > 0);
       if (own) throw broken("The claude CLI brought tools or MCP servers of its own.");
     }
-    if (message.subtype === "model_refusal_no_fallback") this.#stop = "refusal";
+    if (message.subtype === "model_refusal_no_fallback" && this.#started) this.#stop = "refusal";
     if (message.subtype === "api_retry") {
       throw this.#failure(asNumber(message.error_status), asText(message.error) ?? "The claude CLI tried again.");
     }
@@ -152,10 +155,10 @@ class Turn {
   }
 
   #readResult(message: CliMessage): boolean {
-    if (this.#started && message.subtype === "error_max_budget_usd") return this.#endEarly(message);
+    if (this.#stop !== undefined) return this.#endEarly(this.#stop, message);
     if (message.is_error === true) {
       this.#type = asText(message.api_error_type) ?? this.#type;
-      throw this.#failure(asNumber(message.api_error_status), asText(message.result) ?? "");
+      throw this.#failure(asNumber(message.api_error_status), asText(message.result) ?? this.#said);
     }
     if (this.#nextStep < this.#plan.steps.length) {
       this.#claude.send(...this.#takeSteps());
@@ -165,9 +168,7 @@ class Turn {
   }
 
   /** The budget, which ends every answer, ended it before the CLI passed the stop reason on: 2.1.197 after a refusal. */
-  #endEarly(result: CliMessage): boolean {
-    const stop = asText(result.stop_reason) ?? this.#stop;
-    if (stop === undefined) throw broken("The claude CLI ended the answer before its stop reason.");
+  #endEarly(stop: string, result: CliMessage): boolean {
     const spent = Object.values(asObject(result.modelUsage)).map((usage) => asNumber(asObject(usage).outputTokens) ?? 0);
     const usage = { output_tokens: spent.reduce((sum, tokens) => sum + tokens, 0) };
     this.#pass({ type: "message_delta", delta: { stop_reason: stop, stop_sequence: null }, usage });
@@ -180,6 +181,10 @@ class Turn {
     const now = Date.now() / 1_000;
     return errorFromCli({ status, type: this.#type, reason: this.#reason, text, resetsAt: this.#resetsAt, now, model });
   }
+}
+
+function textOf(content: unknown): string {
+  return Array.isArray(content) ? content.map((block) => asText(asObject(block).text) ?? "").join("") : "";
 }
 
 function broken(message: string): BridgeError {
