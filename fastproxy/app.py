@@ -168,8 +168,7 @@ def _tracing(settings: TracingSettings) -> Tracing | None:
         from fastproxy.observability.tracing import Tracing  # only who traces has the libraries
     except ImportError:  # the address may stand in the environment for other programs: no reason to end
         structlog.get_logger().warning(
-            "Nothing is traced: it needs more packages (pip install 'fastproxy[otel]').",
-            endpoint=settings.endpoint,
+            "Nothing is traced: it needs more packages (pip install 'fastproxy[otel]')."
         )
         return None
 

@@ -47,6 +47,7 @@ class _Supervisor:
         self._stop = threading.Event()
         self._log = structlog.get_logger()
         self._dead: DeadWorkers | None = None
+        self._buried: set[int | None] = set()
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,18 +68,23 @@ class _Supervisor:
         return worker
 
     def _replace(self, dead: SpawnProcess) -> SpawnProcess:
-        from fastproxy.observability.metrics import DeadWorkers  # not before METRICS_VARIABLE is set
-
-        self._log.error("a worker died and is replaced", pid=dead.pid, exit_code=dead.exitcode)
-        if self._dead is None:
-            self._dead = DeadWorkers()
-        self._dead.bury(dead.pid or 0)
+        if dead.pid not in self._buried:
+            self._bury(dead)
         self._stop.wait(RESPAWN_SECONDS)
         try:
             return self._start()
         except OSError as error:  # no memory, no process, no working directory: the others serve on
             self._log.error("a worker cannot be started", reason=str(error))
             return dead  # and is replaced in a moment
+
+    def _bury(self, dead: SpawnProcess) -> None:
+        from fastproxy.observability.metrics import DeadWorkers  # not before METRICS_VARIABLE is set
+
+        self._log.error("a worker died and is replaced", pid=dead.pid, exit_code=dead.exitcode)
+        if self._dead is None:
+            self._dead = DeadWorkers()
+        self._dead.bury(dead.pid or 0)
+        self._buried.add(dead.pid)
 
     def _end(self, workers: list[SpawnProcess]) -> None:
         for worker in workers:

@@ -119,6 +119,15 @@ class AuthSettings(Section):
     insecure: bool = False
     """Open to everybody, on any address, without a key. Not for networks that you do not own."""
 
+    @field_validator("keys")
+    @classmethod
+    def _names_tell_keys_apart(cls, keys: list[ApiKey]) -> list[ApiKey]:
+        names = [key.name for key in keys]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two keys are called {name!r}: logs and the status page tell them by name")
+        return keys
+
 
 class ContinuitySettings(Section):
     """[continuity]: where we keep what providers must get back and clients throw away."""
@@ -155,7 +164,7 @@ class Settings(Section):
     auth: AuthSettings = AuthSettings()
     limits: LimitsSettings = LimitsSettings()
     continuity: ContinuitySettings = ContinuitySettings()
-    tracing: TracingSettings = TracingSettings()
+    tracing: TracingSettings = Field(default_factory=dict, validate_default=True)
     providers: dict[str, AnyProvider] = {}
     routes: list[RouteSettings] = []
     fallback: FallbackSettings = FallbackSettings()

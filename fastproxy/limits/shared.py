@@ -70,6 +70,8 @@ class SharedWindows:
             async with asyncio.timeout(QUEUE_SECONDS), self._turn:
                 if self._away_since is not None and self._now() < self._ask_again_at:
                     raise CannotCountError
+                if self._away_since is not None:  # the others need not wait for what this one finds out
+                    self._ask_again_at = self._now() + REST_SECONDS
                 async with asyncio.timeout(STORAGE_SECONDS):
                     return await ask()
         except (StorageError, TimeoutError) as error:

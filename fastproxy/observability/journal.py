@@ -7,9 +7,12 @@ FLUSH_AFTER_SECONDS, and then happen for all requests of that time at once, with
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from fastproxy.observability.record import RequestRecord
+
+_log = logging.getLogger(__name__)
 
 FLUSH_AFTER_SECONDS = 0.05
 MAX_WAITING = 1000
@@ -42,6 +45,8 @@ class Journal:
             self._timer.cancel()
             self._timer = None
         records, self._waiting = self._waiting, []
-        if records:
-            for tell in self._tell:
+        for tell in self._tell if records else ():
+            try:
                 tell(records)
+            except Exception:  # noqa: BLE001 - what one cannot do must not keep the others from knowing
+                _log.exception("finished requests could not be told")

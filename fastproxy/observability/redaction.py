@@ -21,7 +21,7 @@ _FIELDS = (
     r"(?:x-)?(?:goog-)?api[-_]?key|(?:access|refresh|id|auth|bearer|session)[-_]?token|"
     r"client[-_]?secret|private[-_]?key|aws[-_]secret[-_]access[-_]key"
 )
-_FIELD = re.compile(rf'(\\*"(?:{_FIELDS})\\*"\s*:\s*)(\\*").*?(?:(?<!\\)(?=\2)|\Z)', re.IGNORECASE)
+_FIELD = re.compile(rf'((?<!\\)\\*"(?:{_FIELDS})\\*"\s*:\s*)(\\*").*?(?:(?<!\\)(?=\2)|\Z)', re.IGNORECASE)
 """`"name": "value`, inside of a JSON string too (its quotes are escaped there), or without an end."""
 _LOOKS = re.compile(
     r"\b(?:sk|pk|rk|ak)-[A-Za-z0-9_-]{6,}"  # OpenAI, Anthropic, DeepSeek and their imitators

@@ -54,11 +54,13 @@ class Trace:
         span_id = _random_id(64)
         self.tries.append(Try(span_id, deployment.provider, deployment.model, time.time_ns()))
         parent = f"00-{self.trace_id:032x}-{span_id:016x}-{int(self.is_sampled):02x}"
-        return (*(pair for pair in headers if pair[0] != "traceparent"), ("traceparent", parent))
+        # the client's state says nothing of a trace that is not its own
+        ours = ("traceparent",) if self.parent_id is not None else ("traceparent", "tracestate")
+        return (*(pair for pair in headers if pair[0] not in ours), ("traceparent", parent))
 
     def failed(self, error_code: str) -> None:
         """The attempt that was made last is over, by this error."""
-        if self.tries:
+        if self.tries and self.tries[-1].ended is None:  # else nobody was asked this time
             self.tries[-1].ended, self.tries[-1].error_code = time.time_ns(), error_code
 
 

@@ -32,7 +32,7 @@ from fastproxy.observability.record import MAX_NAME, RequestRecord
 from fastproxy.observability.trace import Trace, Try
 
 EXPORT_SECONDS = 5.0
-"""How long an export may take; also how long the end of the process waits for the last one."""
+"""How long an export may take."""
 _NANOSECONDS = 1_000_000_000
 
 
@@ -102,7 +102,7 @@ class Tracing:
         span.end(attempt.ended or ended)
 
     def close(self) -> None:
-        """Sends what is left; returns within EXPORT_SECONDS or little more."""
+        """Sends what is left. The end of the process does not wait for a collector that is silent."""
         self._provider.shutdown()
 
 

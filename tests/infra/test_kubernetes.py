@@ -174,7 +174,8 @@ def test_a_standalone_proxy_scales_and_keeps_one_running(overlay: str, resources
         return
     scaler = of_kind(resources, "HorizontalPodAutoscaler")["fastproxy"]["spec"]
     deployment = of_kind(resources, "Deployment")[scaler["scaleTargetRef"]["name"]]
-    assert scaler["minReplicas"] == deployment["spec"]["replicas"] >= 2
+    assert scaler["minReplicas"] >= 2
+    assert "replicas" not in deployment["spec"]  # each apply would undo what the scaler has decided
     assert of_kind(resources, "PodDisruptionBudget")["fastproxy"]["spec"]["maxUnavailable"] == 1
 
 

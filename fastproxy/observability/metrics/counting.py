@@ -145,11 +145,11 @@ class _Counted:
 
     def tell(self) -> None:
         """Counts what was taken since."""
-        for status, requests in self._statuses.items():
+        statuses, self._statuses = self._statuses, {}
+        for status, requests in statuses.items():
             self._requests(status).inc(requests)
-        self._statuses.clear()
-        for kind, tokens in self._details.items():
+        details, self._details = self._details, {}
+        for kind, tokens in details.items():
             self._detail(kind).inc(tokens)
-        self._details.clear()
         for series in self._series:
             series.tell()

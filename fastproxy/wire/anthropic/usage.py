@@ -35,4 +35,4 @@ def usage_of(counts: Json) -> Usage | None:
 
 def _count(counts: Json, key: str) -> int | None:
     value = counts.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return max(value, 0) if type(value) is int else None

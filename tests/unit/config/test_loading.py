@@ -293,3 +293,27 @@ def test_what_kubernetes_tells_of_a_service_named_fastproxy_is_no_setting() -> N
 def test_a_setting_without_its_section_is_a_mistake_all_the_same(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}: a setting's variable is spelled FASTPROXY_SECTION__KEY"):
         load(None, NOWHERE | {name: "4001"})
+
+
+COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
+def test_the_collector_may_stand_in_opentelemetrys_own_variable() -> None:
+    assert (
+        settings(environment={COLLECTOR: "http://collector:4318/"}).tracing.endpoint
+        == "http://collector:4318"
+    )
+    given = settings('[tracing]\nendpoint = "http://mine:4318"', {COLLECTOR: "http://collector:4318"})
+    assert given.tracing.endpoint == "http://mine:4318"
+    assert settings().tracing.endpoint == ""
+
+
+def test_an_address_for_other_programs_in_that_variable_switches_nothing_on() -> None:
+    assert settings(environment={COLLECTOR: "collector:4317"}).tracing.endpoint == ""
+    with pytest.raises(ConfigError, match=r"tracing\.endpoint: must begin with http"):
+        settings('[tracing]\nendpoint = "collector:4317"')
+
+
+def test_two_keys_of_one_name_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"auth\.keys: two keys are called 'team'"):
+        settings('[auth]\nkeys = [{ name = "team", key = "sk-1" }, { name = "team", key = "sk-2" }]')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -61,6 +62,39 @@ async def test_a_storage_that_is_away_is_told_once_and_asked_once_a_second(
     assert [log["log_level"] for log in logs] == ["warning", "info"]
     assert logs[0]["until_it_does"] == "requests pass uncounted"
     assert (taken.states[0].remaining, taken.states[0].reset_seconds) == (4, 60.0)
+
+
+class Frozen(Storage):
+    """Does not answer, and does not refuse, from a moment on."""
+
+    def __init__(self) -> None:
+        super().__init__(StorageError(OSError("gone")))
+        self.asking = asyncio.Event()
+
+    async def acquire_sliding_window_entry(self, _key: str, limit: int, _expiry: int, amount: int) -> bool:
+        if self.asked:
+            self.asking.set()
+            self.asked += 1
+            await asyncio.Event().wait()
+        return await super().acquire_sliding_window_entry(_key, limit, _expiry, amount)
+
+
+async def test_while_one_finds_out_whether_it_is_back_the_others_do_not_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, storage = Clock(), Frozen()
+    windows = made(storage, clock, monkeypatch)
+    with pytest.raises(CannotCountError):
+        await windows.take("who", WANTED)
+    clock.now += REST_SECONDS
+    first = asyncio.create_task(windows.take("who", WANTED))
+    await storage.asking.wait()
+    for _ in range(20):
+        with pytest.raises(CannotCountError):
+            await windows.take("who", WANTED)
+    assert (storage.asked, first.done()) == (2, False)
+    with pytest.raises(CannotCountError):
+        await first
 
 
 def made(storage: Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> SharedWindows:

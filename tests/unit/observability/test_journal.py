@@ -56,3 +56,15 @@ async def test_a_flush_tells_all_and_nothing_twice() -> None:
     told.journal.flush()
     told.journal.flush()
     assert told.writes == [1]
+
+
+@fast
+async def test_who_cannot_be_told_keeps_nobody_else_from_knowing() -> None:
+    def broken(_records: Sequence[RequestRecord]) -> None:
+        raise ValueError("a counter cannot go down")
+
+    told: list[RequestRecord] = []
+    failing = Journal(broken, told.extend)
+    failing.add(record())
+    failing.flush()
+    assert len(told) == 1

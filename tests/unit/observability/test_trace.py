@@ -67,3 +67,17 @@ def test_an_attempt_that_failed_has_an_end_and_a_reason() -> None:
     assert attempt.error_code == "connection_failed"
     assert attempt.ended is not None
     assert attempt.ended >= attempt.began
+
+
+def test_a_deployment_that_was_not_asked_leaves_the_attempt_before_it_alone() -> None:
+    trace = begin(PARENT)
+    trace.attempt(PLACE, ())
+    trace.failed("connection_failed")
+    ended = trace.tries[0].ended
+    trace.failed("circuit_open")  # the fallback's
+    assert (trace.tries[0].error_code, trace.tries[0].ended) == ("connection_failed", ended)
+
+
+def test_the_clients_state_stays_with_the_clients_trace() -> None:
+    headers = (("traceparent", "garbage"), ("tracestate", "a=b"), ("x-request-id", "r"))
+    assert [name for name, _ in begin("garbage").attempt(PLACE, headers)] == ["x-request-id", "traceparent"]

@@ -24,3 +24,9 @@ def test_later_counts_win_and_nulls_say_nothing() -> None:
 def test_no_counts_are_no_usage() -> None:
     assert usage_of({}) is None
     assert usage_of({"input_tokens": "many", "output_tokens": True}) == Usage(0, 0, 0)
+
+
+def test_no_count_is_below_zero() -> None:
+    usage = usage_of({"input_tokens": -3, "output_tokens": 5, "cache_read_input_tokens": -1})
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens) == (0, 5, 0)
