@@ -90,17 +90,19 @@ format: $(READY) ## format the code
 	$(BIN)/ruff format -q .
 	$(BIN)/ruff check -q --fix .
 
-check: $(READY) ## format, lint, imports, types, unit tests (under a minute)
+check: lint ## format, lint, imports, types, unit tests (under a minute)
+	$(BIN)/pytest tests/unit -m "not slow"
+
+lint: $(READY) ## format, lint, imports, types
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
 	$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 	@if test -d bridge/node_modules; then cd bridge && npm run --silent lint && npm run --silent typecheck; fi
-	$(BIN)/pytest tests/unit -m "not slow"
 
 test: $(READY) ## all tests that this machine can run
 	@if test -d bridge/node_modules; then cd bridge && npm test --silent; else echo "SKIPPED the bridge's own tests: no npm"; fi
-	$(BIN)/pytest -rs
+	$(BIN)/pytest -rs -n auto --dist loadfile
 
 fuzz: $(READY) ## ten thousand hostile requests and more (minutes)
 	FASTPROXY_FUZZ=long $(BIN)/pytest tests/fuzz -s --timeout 900
@@ -156,4 +158,4 @@ lock: $(READY) ## renew the lock files
 clean: ## remove what was made
 	rm -rf $(VENV) $(RELEASE) $(DOCS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks bridge/dist
 
-.PHONY: help setup run screenshots bridge wheel executable executable-test sbom audit format check test fuzz chaos docs docs-site docs-test bench compare performance image image-test lock clean
+.PHONY: help setup run screenshots bridge wheel executable executable-test sbom audit format check lint test fuzz chaos docs docs-site docs-test bench compare performance image image-test lock clean

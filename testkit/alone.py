@@ -11,6 +11,7 @@ import fcntl
 import socket
 import struct
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,8 @@ _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
 """linux/sockios.h, linux/if.h"""
 RESOLVER_PORT = 53
+PATIENCE_SECONDS = 15.0
+"""How long it is waited for the first attempt to reach a provider, where one is configured."""
 
 
 def bring_loopback_up() -> None:
@@ -57,11 +60,14 @@ def _was_asked(listening: socket.socket) -> bool:
 def main() -> None:
     """Starts the command of our arguments (or `python -m fastproxy`) with that configuration, and asks it."""
     bring_loopback_up()
-    before, name_server = no_route(), resolver()
-    with FastproxyProcess(sys.stdin.read(), program=sys.argv[1:], start_timeout=60) as proxy:
+    before, name_server, config = no_route(), resolver(), sys.stdin.read()
+    with FastproxyProcess(config, program=sys.argv[1:], start_timeout=60) as proxy:
         question = {"model": "demo-echo", "messages": [{"role": "user", "content": "alone?"}]}
         chat = httpx.post(f"{proxy.url}/v1/chat/completions", json=question, trust_env=False)
         asked = [httpx.get(f"{proxy.url}{path}", trust_env=False) for path in ("/health", "/v1/models", "/")]
+        give_up = time.monotonic() + (PATIENCE_SECONDS if config else 0)
+        while no_route() == before and time.monotonic() < give_up:
+            time.sleep(0.05)  # providers are asked what they have only when the proxy answers already
     told = {
         "statuses": [answer.status_code for answer in [chat, *asked]],
         "no_route": no_route() - before,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sysconfig
@@ -14,7 +15,9 @@ from testkit.process import ROOT
 
 def make(*arguments: str) -> None:
     """`make …` in the checkout; its output is the error's where it fails."""
-    done = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    with (ROOT / "Makefile").open("rb") as makefile:
+        fcntl.flock(makefile, fcntl.LOCK_EX)  # tests run side by side, and what is built lies in one place
+        done = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
