@@ -66,7 +66,7 @@ def test_the_cost_grows_as_it_is_reported(axis: str, running: Targets, suite: Su
     assert [
         name for rounds in measured.values() for name in rounds if any(f["failures"] for f in rounds[name])
     ] == []
-    if axis != "connections":  # in closed loops, the more there are the longer each waits for the others
+    if axis == "body":  # with more connections and streams than a core can carry, each waits for the others
         assert max(added.values()) < CONTRACT_MS
 
 
