@@ -87,7 +87,7 @@ def error_of(answer: httpx.Response) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("coding", "packed"),
     [
-        ("gzip", gzip.compress(BODY)),
+        ("gzip", gzip.compress(BODY, mtime=0)),
         ("deflate", zlib.compress(BODY)),
         ("deflate", zlib.compress(BODY)[2:-4]),
         ("zstd", zstandard.compress(BODY)),
@@ -108,7 +108,7 @@ def test_a_compressed_body_is_answered(client: httpx.Client, coding: str, packed
         ("gzip", BODY, 400),
         ("zstd", zstandard.compress(BODY)[:-3], 400),
         ("br", BODY, 415),
-        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), 415),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY, mtime=0)), 415),
     ],
 )
 def test_bombs_and_other_codings_are_refused(
