@@ -48,8 +48,8 @@ def total(samples: Samples, name: str) -> float:
     return sum(value for _, value in samples.all(name))
 
 
-def test_a_token_that_was_fetched_has_an_age_and_an_end(mock_process: MockUpstream) -> None:
-    upstream = mock_process.url
+def test_a_token_that_was_fetched_has_an_age_and_an_end(mock: MockUpstream) -> None:
+    upstream = mock.url
     table = vertex_table(upstream)
     with FastproxyProcess(KEYS + table, files=credentials(upstream)) as proxy:
         until(lambda: "fastproxy_credential_age_seconds" in scrape(proxy).names)
