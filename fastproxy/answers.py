@@ -58,8 +58,7 @@ async def whole(exchange: Exchange, attempts: Attempts, keep: Keep) -> Reply:
     if answer.carries:
         await keep(exchange.caller, answer.carries)
     record = exchange.record
-    record.usage, record.finish, record.status = answer.usage, answer.finish, 200
-    record.bytes_out, record.answered = len(answer.body), time.monotonic()
+    record.usage, record.finish, record.answered = answer.usage, answer.finish, time.monotonic()
     return Reply(answer.body, headers=exchange.reply_headers())
 
 

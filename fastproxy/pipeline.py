@@ -12,6 +12,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 from weakref import WeakSet
 
 from fastproxy.answers import StreamedAnswer, whole
@@ -29,13 +31,14 @@ from fastproxy.resilience.attempts import Attempts
 from fastproxy.resilience.gate import Gate
 from fastproxy.routing import Router
 from fastproxy.token_count import count_tokens
-from fastproxy.types import Caller, ChatRequest, Json, Route
+from fastproxy.types import Caller, ChatRequest, Route
 from fastproxy.wire.anthropic.messages_request import outline
 from fastproxy.wire.anthropic.token_estimate import render_estimate
 from fastproxy.wire.openai.embeddings import model_in
 from fastproxy.wire.surface import Surface
 
-_Answer = Callable[[HttpRequest, Json, Route, RequestRecord], Awaitable[Reply]]
+_Made = TypeVar("_Made", Reply, Reply | StreamedAnswer)
+_Answer = Callable[[HttpRequest, RequestRecord, Caller], Awaitable[_Made]]
 CANCEL_AGAIN_SECONDS = 0.25
 _THINKING_FIELDS = frozenset({"reasoning", "thinking", "enable_thinking", "think"})
 
@@ -69,68 +72,57 @@ class Pipeline:
 
     async def answer(self, http: HttpRequest, surface: Surface) -> Reply | StreamReply:
         """The reply to one request; raises ProxyError."""
-        record = self._record(http)
         if is_cursor(http, self._policy.error_profile):
             surface = for_cursor(surface)
-        task = self._begin()
-        try:
-            caller = self._admit(http, record)
-            if not record.admitted:
-                await self._wait_for_a_place(record)
-            exchange = await self._prepare(http, surface, record, caller)
-            if exchange.request.stream:
-                answer = StreamedAnswer(exchange, self._attempts, self._continuity.keep, self._leave)
-                self._streams.add(answer)
-                return answer
-            reply = await whole(exchange, self._attempts, self._continuity.keep)
-        except BaseException as error:
-            self._fail(task, http, record, error)
-            raise
-        finally:
-            self._whole.discard(task)
-        self._end(http, record)
-        return reply
+        return await self._reply(http, partial(self._answer, surface))
 
     async def embed(self, http: HttpRequest) -> Reply:
         """The reply to one request for embeddings; raises ProxyError."""
-        return await self._answer_whole(http, model_in, self._embed)
+        return await self._reply(http, self._embed)
 
     async def count_tokens(self, http: HttpRequest) -> Reply:
         """The reply to the question how many tokens a Messages body is; raises ProxyError."""
-        return await self._answer_whole(http, lambda body: outline(body).model, self._count_tokens)
+        return await self._reply(http, self._count_tokens)
 
-    async def _answer_whole(
-        self, http: HttpRequest, asked_model: Callable[[Json], str], answer: _Answer
-    ) -> Reply:
+    async def _reply(self, http: HttpRequest, answer: _Answer[_Made]) -> _Made:
+        """What all requests have in common: a record, a place, an end. A stream ends by itself."""
         record = self._record(http)
         task = self._begin()
         try:
             caller = self._admit(http, record)
             if not record.admitted:
                 await self._wait_for_a_place(record)
-            body = await load_json(http)
-            record.asked_model = asked_model(body)
-            route = allowed(caller, self._router.resolve(record.asked_model))
-            if self._limits is not None:
-                await self._reserve(self._limits, caller, http, record, route, None)
-            reply = await answer(http, body, route, record)
-            record.status, record.bytes_out = 200, len(reply.body)
+            reply = await answer(http, record, caller)
         except BaseException as error:
             self._fail(task, http, record, error)
             raise
         finally:
             self._whole.discard(task)
-        self._end(http, record)
+        if isinstance(reply, Reply):
+            record.status, record.bytes_out = 200, len(reply.body)
+            self._end(http, record)
         return reply
 
-    async def _embed(self, http: HttpRequest, body: Json, route: Route, record: RequestRecord) -> Reply:
+    async def _answer(
+        self, surface: Surface, http: HttpRequest, record: RequestRecord, caller: Caller
+    ) -> Reply | StreamedAnswer:
+        exchange = await self._prepare(http, surface, record, caller)
+        if not exchange.request.stream:
+            return await whole(exchange, self._attempts, self._continuity.keep)
+        answer = StreamedAnswer(exchange, self._attempts, self._continuity.keep, self._leave)
+        self._streams.add(answer)
+        return answer
+
+    async def _embed(self, http: HttpRequest, record: RequestRecord, caller: Caller) -> Reply:
+        body = await load_json(http)
+        route = await self._route(http, record, caller, model_in(body))
         answer = await embed(body, route, record, self._attempts, forwarded(http), self._router)
         record.answered = time.monotonic()
         return Reply(answer, headers=reply_headers(record, self._policy))
 
-    async def _count_tokens(
-        self, http: HttpRequest, body: Json, route: Route, record: RequestRecord
-    ) -> Reply:
+    async def _count_tokens(self, http: HttpRequest, record: RequestRecord, caller: Caller) -> Reply:
+        body = await load_json(http)
+        route = await self._route(http, record, caller, outline(body).model)
         answer = await count_tokens(http, body, route, record, self._attempts, forwarded(http))
         record.answered = time.monotonic()
         if record.settle is not None:  # to count tokens costs none
@@ -143,6 +135,13 @@ class Pipeline:
             )
             return Reply(render_estimate(body), headers=told)
         return Reply(answer, headers=reply_headers(record, self._policy))
+
+    async def _route(self, http: HttpRequest, record: RequestRecord, caller: Caller, model: str) -> Route:
+        record.asked_model = model
+        route = allowed(caller, self._router.resolve(model))
+        if self._limits is not None:
+            await self._reserve(self._limits, caller, http, record, route, None)
+        return route
 
     async def _prepare(
         self, http: HttpRequest, surface: Surface, record: RequestRecord, caller: Caller
