@@ -76,6 +76,11 @@ class Image:
     choice: int = 0
 
 
+def count_of(told: object) -> int | None:
+    """A number of tokens as a provider told it: nothing below zero; None where it is no whole number."""
+    return max(told, 0) if type(told) is int else None
+
+
 @value
 class Usage:
     """Token counts as OpenAI counts: prompt includes cached, completion includes reasoning."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fastproxy.types import Json
 from fastproxy.wire.anthropic.values import object_of
-from fastproxy.wire.events import Usage
+from fastproxy.wire.events import Usage, count_of
 
 
 def merged(earlier: Json, later: object) -> Json:
@@ -20,19 +20,15 @@ def usage_of(counts: Json) -> Usage | None:
     """The usage in OpenAI's counting, None where the provider counted nothing."""
     if "input_tokens" not in counts and "output_tokens" not in counts:
         return None
-    cached, written = _count(counts, "cache_read_input_tokens"), _count(counts, "cache_creation_input_tokens")
-    prompt = (_count(counts, "input_tokens") or 0) + (cached or 0) + (written or 0)
-    completion = _count(counts, "output_tokens") or 0
+    cached = count_of(counts.get("cache_read_input_tokens"))
+    written = count_of(counts.get("cache_creation_input_tokens"))
+    prompt = (count_of(counts.get("input_tokens")) or 0) + (cached or 0) + (written or 0)
+    completion = count_of(counts.get("output_tokens")) or 0
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=prompt + completion,
         cached_tokens=cached,
         cache_write_tokens=written,
-        reasoning_tokens=_count(object_of(counts.get("output_tokens_details")), "thinking_tokens"),
+        reasoning_tokens=count_of(object_of(counts.get("output_tokens_details")).get("thinking_tokens")),
     )
-
-
-def _count(counts: Json, key: str) -> int | None:
-    value = counts.get(key)
-    return max(value, 0) if type(value) is int else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastproxy.types import Json
-from fastproxy.wire.events import Usage
+from fastproxy.wire.events import Usage, count_of
 
 
 def has_counts(metadata: object) -> bool:
@@ -28,5 +28,4 @@ def usage(metadata: Json) -> Usage:
 
 
 def _count(metadata: Json, key: str) -> int:
-    value = metadata.get(key)
-    return value if isinstance(value, int) and value > 0 else 0
+    return count_of(metadata.get(key)) or 0

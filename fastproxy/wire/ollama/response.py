@@ -23,6 +23,7 @@ from fastproxy.wire.events import (
     ToolDelta,
     Usage,
     complete,
+    count_of,
 )
 from fastproxy.wire.ndjson import NdjsonDecoder
 from fastproxy.wire.ollama.errors import bad_response, error_of_text, text_of_error
@@ -195,5 +196,4 @@ def _objects(item: Json) -> list[Json]:
 
 
 def _count(payload: Json, name: str) -> int:
-    value = payload.get(name)
-    return max(value, 0) if isinstance(value, int) else 0
+    return count_of(payload.get(name)) or 0

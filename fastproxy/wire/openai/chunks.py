@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from fastproxy.types import Json
-from fastproxy.wire.events import Usage
+from fastproxy.wire.events import Usage, count_of
 from fastproxy.wire.openai.errors import bad_response, error_in_answer
 
 LEGAL_FINISH = ("stop", "length", "tool_calls", "content_filter")
@@ -90,18 +88,17 @@ def full_usage(usage: Json) -> Json:
 def usage_of(usage: Json) -> Usage:
     """The counts in OpenAI's `usage` object; what OpenAI does not know goes into `extra`."""
     usage = full_usage(usage)
-    prompt, completion = _count(usage.get("prompt_tokens")) or 0, _count(usage.get("completion_tokens")) or 0
+    prompt, completion = (
+        count_of(usage.get("prompt_tokens")) or 0,
+        count_of(usage.get("completion_tokens")) or 0,
+    )
     of_prompt, of_completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     return Usage(
         prompt,
         completion,
-        _count(usage.get("total_tokens")) or prompt + completion,
-        _count(of_prompt.get("cached_tokens")) if isinstance(of_prompt, dict) else None,
-        _count(of_prompt.get("cache_write_tokens")) if isinstance(of_prompt, dict) else None,
-        _count(of_completion.get("reasoning_tokens")) if isinstance(of_completion, dict) else None,
+        count_of(usage.get("total_tokens")) or prompt + completion,
+        count_of(of_prompt.get("cached_tokens")) if isinstance(of_prompt, dict) else None,
+        count_of(of_prompt.get("cache_write_tokens")) if isinstance(of_prompt, dict) else None,
+        count_of(of_completion.get("reasoning_tokens")) if isinstance(of_completion, dict) else None,
         {} if usage.keys() <= _KNOWN else {name: usage[name] for name in usage if name not in _KNOWN},
     )
-
-
-def _count(value: Any) -> int | None:
-    return max(value, 0) if type(value) is int else None
