@@ -14,6 +14,7 @@ import click
 
 from fastproxy import __version__
 from fastproxy.config import ConfigError, ProviderSettings, Settings, bridge_launch, load, off_reasons
+from fastproxy.own_health import own_url
 
 Result = TypeVar("Result")
 
@@ -167,9 +168,7 @@ def _leave(status: int) -> NoReturn:
 
 def welcome(settings: Settings, reasons: dict[str, str], source: str, port: int) -> str:
     """The one screen that a start prints."""
-    scheme = "https" if settings.server.tls_certificate else "http"
-    host = settings.server.host if settings.server.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
-    page = f"{scheme}://{host}:{port}"
+    page = own_url(settings.server, port)
     url = f"{page}/v1"
     in_a_browser = f"\n  in a browser    {page}/" if settings.server.status_page else ""
     width = max(len(name) for name in reasons)

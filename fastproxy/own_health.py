@@ -15,11 +15,12 @@ READY_PATH = "/health/ready"
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask one that listens everywhere
 
 
-def own_url(server: ServerSettings) -> str:
-    """Where a server with these settings can be asked on its own machine, without a path."""
+def own_url(server: ServerSettings, port: int | None = None) -> str:
+    """Where a server with these settings can be asked on its own machine, without a path. `port` is the one
+    that it listens on, where the settings let the system choose."""
     host = _ANY_ADDRESS.get(server.host, server.host)
     scheme = "https" if server.tls_certificate else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{server.port}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port or server.port}"
 
 
 def trouble(server: ServerSettings, timeout: float) -> str:
