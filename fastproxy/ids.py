@@ -6,10 +6,14 @@ import re
 import secrets
 from itertools import count
 
-SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-"""Ids of clients that are taken over as they are."""
+_SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _PROCESS = secrets.token_hex(8)
 _numbers = count(1)
+
+
+def request_id(asked: str) -> str:
+    """The id that the client asked for by x-request-id where it is sane, else one of ours."""
+    return asked if _SANE.fullmatch(asked) else unique("req_")
 
 
 def unique(prefix: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from fastproxy.errors import ProxyError
-from fastproxy.ids import SANE, unique
+from fastproxy.ids import request_id
 from fastproxy.inflate import inflate
 from fastproxy.observability.redaction import Redactor
 from fastproxy.types import Deployment, Headers, UpstreamRequest
@@ -136,8 +136,7 @@ class _Exchange:
 
 def _name(scope: Scope) -> str:
     """The request's id, which it has from now on."""
-    asked = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    name = asked if SANE.fullmatch(asked) else unique("req_")
+    name = request_id(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
     others = [pair for pair in scope["headers"] if pair[0] != b"x-request-id"]
     scope["headers"] = [*others, (b"x-request-id", name.encode())]
     return name
