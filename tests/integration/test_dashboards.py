@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
@@ -27,6 +27,7 @@ from tests.integration.test_openai_sdk import chunk
 from tests.integration.test_streams import CHAT, ask
 
 pytestmark = pytest.mark.slow
+Node = TypeVar("Node")
 
 Json = dict[str, Any]
 INFRA = ROOT / "infra"
@@ -144,33 +145,24 @@ def plain(expression: str) -> str:
     return re.sub(r"\$(provider|model)\b", ".*", expression.replace("$__rate_interval", "5m"))
 
 
-def _selectors(node: promql.Expr) -> list[promql.VectorSelector]:
-    found: list[promql.VectorSelector] = []
+def _nodes(expression: promql.Expr, kind: type[Node]) -> list[Node]:
+    found: list[Node] = []
 
     def note(inner: promql.Expr) -> bool:
-        if isinstance(inner, promql.VectorSelector):
+        if isinstance(inner, kind):
             found.append(inner)
         return True
 
-    promql.walk(node, note)
-    return found
-
-
-def _aggregates(node: promql.Expr) -> list[promql.AggregateExpr]:
-    found: list[promql.AggregateExpr] = []
-
-    def note(inner: promql.Expr) -> bool:
-        if isinstance(inner, promql.AggregateExpr):
-            found.append(inner)
-        return True
-
-    promql.walk(node, note)
+    promql.walk(expression, note)
     return found
 
 
 def _labels(samples: Samples, node: promql.Expr) -> set[str]:
     names = {
-        name for selector in _selectors(node) for labels in samples.labels(selector.name) for name in labels
+        name
+        for selector in _nodes(node, promql.VectorSelector)
+        for labels in samples.labels(selector.name)
+        for name in labels
     }
     return names | ADDED_BY_PROMETHEUS
 
@@ -178,7 +170,7 @@ def _labels(samples: Samples, node: promql.Expr) -> set[str]:
 def faults(expression: str, samples: Samples) -> list[str]:
     """What an expression asks for and nobody tells."""
     found, tree = [], promql.parse(plain(expression))
-    for selector in _selectors(tree):
+    for selector in _nodes(tree, promql.VectorSelector):
         told = samples.labels(selector.name)
         if selector.name not in samples.names and selector.name != "up":
             found.append(f"no metric {selector.name}")
@@ -188,7 +180,7 @@ def faults(expression: str, samples: Samples) -> list[str]:
                 found.append(f"{selector.name} has no label {matcher.name}")
             elif matcher.op == promql.MatchOp.Equal and matcher.value not in values:
                 found.append(f"{selector.name}: {matcher.name} is never {matcher.value}")
-    for aggregate in _aggregates(tree):
+    for aggregate in _nodes(tree, promql.AggregateExpr):
         asked = set(aggregate.modifier.labels) if aggregate.modifier else set()
         missing = asked - _labels(samples, aggregate.expr)
         found += [f"nothing in {aggregate.prettify()} has a label {name}" for name in sorted(missing)]
@@ -219,7 +211,7 @@ def test_every_legend_names_labels_that_its_expression_has(exposition: str) -> N
     samples = Samples(exposition)
     for target in (target for panel in panels() for target in panel["targets"]):
         tree = promql.parse(plain(target["expr"]))
-        grouped = _aggregates(tree)
+        grouped = _nodes(tree, promql.AggregateExpr)
         has = (
             {name for aggregate in grouped if aggregate.modifier for name in aggregate.modifier.labels}
             if grouped
@@ -244,7 +236,7 @@ def test_all_that_is_told_is_shown(exposition: str) -> None:
         re.sub(r"_(bucket|sum|count)$", "", selector.name)
         for panel in panels()
         for target in panel["targets"]
-        for selector in _selectors(promql.parse(plain(target["expr"])))
+        for selector in _nodes(promql.parse(plain(target["expr"])), promql.VectorSelector)
     }
     assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in Samples(exposition).names} == shown
 
