@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -179,3 +180,27 @@ def test_without_the_libraries_the_start_says_what_to_install(
     with FastproxyProcess(config, files=hidden) as proxy:
         assert ask(proxy).status_code == 200
         assert "pip install 'fastproxy[otel]'" in proxy.output()
+
+
+def test_a_client_that_leaves_ends_its_spans(
+    proxy: FastproxyProcess, mock: MockUpstream, collector: OtlpReceiver
+) -> None:
+    mock.script(
+        {"chunks": [chunk({"content": "Hi"}), {"text": chunk({}, "stop"), "gate": "end"}]}, method="POST"
+    )
+    headers = {"authorization": f"Bearer {KEY}"}
+    body = {**CHAT, "stream": True}
+    with httpx.stream("POST", f"{proxy.url}/v1/chat/completions", json=body, headers=headers) as answer:
+        next(answer.iter_bytes())
+    request, (attempt,) = by_kind(collector.spans(2))
+    assert told(request)["fastproxy.client_gone"] is True
+    assert request.end_time_unix_nano == attempt.end_time_unix_nano
+
+
+def test_a_collector_that_is_silent_does_not_keep_the_proxy_from_ending(mock: MockUpstream) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        collector = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        config = CONFIG.format(url=mock.url, collector=collector, key=KEY)
+        with FastproxyProcess(config, {"OTEL_BSP_SCHEDULE_DELAY": "50"}) as proxy:
+            assert ask(proxy).status_code == 200
+            assert proxy.process.stop(10) == 0
