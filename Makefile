@@ -7,7 +7,8 @@ RUNNABLE := $(VENV)/.runnable
 BUNDLE := bridge/dist/fastproxy-bridge.cjs
 RELEASE := .venv-release
 DOCS := .venv-docs
-LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+# with the extras: without them pip takes the newest of a package that another asks for with one, and refuses it
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-strip-extras
 NPM_CI := npm ci --no-audit --no-fund --silent
 
 .DEFAULT_GOAL := help
