@@ -18,8 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 import uvloop
 
+from fastproxy.affinity import keep_together
 from fastproxy.config import BridgeLaunch, Settings
 from fastproxy.observability import logging
 from fastproxy.upstream.bridge import Bridge, free_port
@@ -131,6 +133,9 @@ class _Worker:
 
         from fastproxy.app import App
 
+        loop = asyncio.get_running_loop()
+        if self._server.cpu_affinity == "auto":  # before Granian and pyreqwest make their threads
+            self._affinity = keep_together(loop, structlog.get_logger().info)
         self._app = App(self._plan.settings, self._plan.off_reasons, multiprocess=self._plan.workers > 1)
         _calm_garbage_collection()
         self._granian = Server(
@@ -146,7 +151,6 @@ class _Worker:
             ssl_cert=Path(self._server.tls_certificate) if self._server.tls_certificate else None,
             ssl_key=Path(self._server.tls_key) if self._server.tls_key else None,
         )
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._end)

@@ -1,0 +1,129 @@
+"""Keeps a worker's threads together on one processor, as nginx does with `worker_cpu_affinity`.
+
+Only one thread of a process runs Python at a time. Spread over processors, the threads of Granian, pyreqwest
+and Python wake each other's processors for every hand-over of that one lock, and find the other's caches
+cold: half as much CPU again for a request, and streams whose slowest events take ten times as long
+(docs/performance.md). So a worker runs on one processor, and threads made from then on run there too.
+
+A processor is no place to be stuck: where others keep this one busy and another has time, the worker moves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+LOOK_SECONDS = 2.0
+WAITED_SHARE = 0.05
+"""The part of its time that the main thread may wait for a processor before it is asked why."""
+OTHERS_SHARE = 0.25
+"""The part of our processor that others may use, and what another must have to spare beside ours."""
+_THREADS = Path("/proc/self/task")
+_PROCESSORS = Path("/proc/stat")
+_NANOSECONDS = 1e9
+
+
+class Usage(NamedTuple):
+    """What was used by a moment, in seconds."""
+
+    at: float
+    """The moment, on a clock of its own."""
+    ours: float
+    """CPU time of this process."""
+    waited: float
+    """The main thread was ready to run, and did not."""
+    idle: Mapping[int, float]
+    """Processor -> time in which it had nothing to do."""
+
+
+def better(before: Usage, after: Usage, cpu: int) -> int:
+    """The processor to be on from now on: this one, unless others keep it busy and another is free."""
+    passed = after.at - before.at
+    if passed <= 0 or after.waited - before.waited < WAITED_SHARE * passed or cpu not in before.idle:
+        return cpu
+    idle = {one: (seconds - before.idle.get(one, seconds)) / passed for one, seconds in after.idle.items()}
+    others = 1.0 - idle.get(cpu, 1.0) - (after.ours - before.ours) / passed
+    freest = max(idle, key=lambda one: idle[one], default=cpu)
+    if others > OTHERS_SHARE and idle[freest] > idle.get(cpu, 0.0) + OTHERS_SHARE:
+        return freest
+    return cpu
+
+
+class Affinity:
+    """This process's threads on one of the processors that it may use. To be made by the main thread, before
+    the threads that shall be kept with it; helpers of `asyncio.to_thread` run anywhere."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[..., None]) -> None:
+        """`tell` logs a move."""
+        self._loop, self._tell = loop, tell
+        self._all = os.sched_getaffinity(0)
+        self._before, self.cpu = self._usage(), _current_cpu()
+        os.sched_setaffinity(0, {self.cpu})
+        # what blocks lets go of Python's lock: it may run beside us
+        loop.set_default_executor(ThreadPoolExecutor(initializer=self._free, thread_name_prefix="helper"))
+        loop.call_later(LOOK_SECONDS, self._look)
+
+    def __repr__(self) -> str:
+        return f"<Affinity cpu={self.cpu} of {len(self._all)}>"
+
+    def _free(self) -> None:
+        os.sched_setaffinity(0, self._all)
+
+    def _look(self) -> None:
+        after = self._usage()
+        wanted = better(self._before, after, self.cpu)
+        if wanted != self.cpu:
+            self._tell("moved to a processor with more time", cpu=wanted, before=self.cpu)
+            self._move(wanted)
+        self._before = after
+        self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _move(self, cpu: int) -> None:
+        for name in os.listdir(_THREADS):  # noqa: PTH208 - numbers, not paths
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if os.sched_getaffinity(int(name)) == {self.cpu}:
+                    os.sched_setaffinity(int(name), {cpu})
+        self.cpu = cpu
+
+    def _usage(self) -> Usage:
+        times = os.times()
+        waited = int(_main_thread("schedstat").split()[1]) / _NANOSECONDS
+        idle = {cpu: seconds for cpu, seconds in _idle_seconds().items() if cpu in self._all}
+        return Usage(self._loop.time(), times.user + times.system, waited, idle)
+
+
+def keep_together(loop: asyncio.AbstractEventLoop, tell: Callable[..., None]) -> Affinity | None:
+    """Keeps this process on one processor; None where it has no other, or where the system cannot tell what
+    is needed to move on (Linux can)."""
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+        return None
+    try:
+        return Affinity(loop, tell)
+    except (OSError, ValueError, LookupError) as error:
+        tell("the threads are not kept on one processor", reason=str(error))
+        return None
+
+
+def _main_thread(what: str) -> str:
+    return (_THREADS / str(os.getpid()) / what).read_text("ascii")
+
+
+def _current_cpu() -> int:
+    """Where this runs, which is where the kernel found room. Source: proc(5), /proc/pid/stat, field 39."""
+    return int(_main_thread("stat").rpartition(")")[2].split()[36])
+
+
+def _idle_seconds() -> dict[int, float]:
+    """Source: proc(5), /proc/stat: of each processor the fourth and fifth number, in ticks."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    rows = [row.split() for row in _PROCESSORS.read_text("ascii").splitlines()]
+    return {
+        int(row[0][3:]): (int(row[4]) + int(row[5])) / ticks
+        for row in rows
+        if row[0].startswith("cpu") and row[0] != "cpu"
+    }

@@ -1,0 +1,88 @@
+"""Keeping a worker on one processor: when it moves, and that helpers run anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fastproxy.affinity import Affinity, Usage, better, keep_together
+
+START = Usage(at=0.0, ours=0.0, waited=0.0, idle={0: 0.0, 1: 0.0, 2: 0.0})
+
+
+def after(*, ours: float, waited: float, idle: dict[int, float]) -> Usage:
+    """Ten seconds later; all are shares of that time."""
+    return Usage(10.0, 10 * ours, 10 * waited, {cpu: 10 * share for cpu, share in idle.items()})
+
+
+def test_a_worker_whose_processor_others_keep_busy_moves_to_the_freest() -> None:
+    crowded = after(ours=0.4, waited=0.5, idle={0: 0.0, 1: 0.5, 2: 0.9})
+    assert better(START, crowded, 0) == 2
+
+
+def test_a_worker_that_uses_its_processor_up_by_itself_stays() -> None:
+    assert better(START, after(ours=0.98, waited=0.4, idle={0: 0.0, 1: 1.0, 2: 1.0}), 0) == 0
+
+
+def test_a_worker_that_does_not_wait_stays_whatever_others_do() -> None:
+    assert better(START, after(ours=0.1, waited=0.01, idle={0: 0.0, 1: 1.0, 2: 1.0}), 0) == 0
+
+
+def test_nobody_moves_where_all_processors_are_busy() -> None:
+    assert better(START, after(ours=0.4, waited=0.5, idle={0: 0.0, 1: 0.1, 2: 0.2}), 0) == 0
+
+
+def test_nobody_moves_before_time_has_passed_or_to_where_nothing_is_known() -> None:
+    assert better(START, START, 0) == 0
+    assert better(START, after(ours=0.4, waited=0.5, idle={1: 1.0}), 7) == 7
+
+
+@pytest.fixture
+def allowed() -> Iterator[set[int]]:
+    """The processors of this process; all are its own again afterwards."""
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("this machine has one processor, or cannot choose among them")
+    before = os.sched_getaffinity(0)
+    yield before
+    os.sched_setaffinity(0, before)
+
+
+async def test_the_main_thread_is_kept_where_it_is_and_helpers_run_anywhere(allowed: set[int]) -> None:
+    affinity = keep_together(asyncio.get_running_loop(), print)
+    assert affinity is not None
+    assert os.sched_getaffinity(0) == {affinity.cpu}
+    assert affinity.cpu in allowed
+    assert await asyncio.to_thread(os.sched_getaffinity, 0) == allowed
+
+
+async def test_threads_that_were_kept_together_move_together(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    affinity = Affinity(asyncio.get_running_loop(), lambda _event, **fields: told.append(fields))
+    first, other = affinity.cpu, max(allowed - {affinity.cpu})
+    monkeypatch.setattr("fastproxy.affinity.better", lambda _before, _after, _cpu: other)
+    await asyncio.to_thread(os.getpid)  # a helper, which is not kept
+    affinity._look()
+    assert os.sched_getaffinity(0) == {other}
+    assert await asyncio.to_thread(os.sched_getaffinity, 0) == allowed
+    assert told == [{"cpu": other, "before": first}]
+
+
+async def test_one_processor_is_nothing_to_choose_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {3}, raising=False)
+    assert keep_together(asyncio.get_running_loop(), print) is None
+
+
+async def test_a_system_that_cannot_tell_is_left_alone(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("fastproxy.affinity._main_thread", lambda _what: "")
+    assert keep_together(asyncio.get_running_loop(), lambda event, **_: told.append(event)) is None
+    assert told == ["the threads are not kept on one processor"]
+    assert os.sched_getaffinity(0) == allowed
