@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 AT_ONCE = 4
 MIB = 2**20
 CONNECTIONS = 2 * AT_ONCE + 1
-"""What the proxy keeps to the bridge on a quiet machine. A client asks anew as soon as it has its answer's last
-word, while the answer's end is still being read from the connection it came by: two for each of those at once.
-And one by which the proxy asks after the bridge's state. A busy machine reads later, and more of them meet."""
+"""What the proxy keeps to the bridge on a quiet machine. A client asks anew as soon as it has its answer's
+last word, while the answer's end is still being read from the connection it came by: two for each of those at
+once. And one by which the proxy asks after the bridge's state. On a busy machine more of them meet."""
 
 
 @pytest.mark.parametrize(
