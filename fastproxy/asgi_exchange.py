@@ -120,7 +120,7 @@ class Exchange:
                 await self._preflight()
                 return
             handler, self.request.path_params = self._app.find(self.request.method, self.request.path)
-            self._task = asyncio.current_task()
+            self._task = self.request.task = asyncio.current_task()
             self._app.under_way.add(self)
             await self._read_body()
             reply = await handler(self.request)

@@ -55,10 +55,14 @@ class Exchange:
     policy: Policy
     headers: Headers
     """Headers that are passed on to whichever provider answers."""
-    head: Head = field(init=False)
+    _head: Head | None = field(init=False, default=None)
 
-    def __post_init__(self) -> None:
-        self.head = Head(unique(self.surface.id_prefix), int(time.time()), self.route.model)
+    @property
+    def head(self) -> Head:
+        """What all bytes of the answer agree on; an answer that passes as it is needs none."""
+        if self._head is None:
+            self._head = Head(unique(self.surface.id_prefix), int(time.time()), self.route.model)
+        return self._head
 
     def speaks(self, provider: Provider) -> bool:
         """Whether the provider's wire format is the client's own, so that bytes pass through. Calls of custom

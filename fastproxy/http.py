@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastproxy.types import Headers
+
+if TYPE_CHECKING:
+    import asyncio
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -30,6 +33,8 @@ class HttpRequest:
     """The client's own x-request-id where it is sane, else ours."""
     body_limit: int = 32 * 1024 * 1024
     """`server.max_body_bytes`: holds for the body as sent, and again once it is inflated."""
+    task: asyncio.Task[Any] | None = None
+    """What answers it; None: whoever calls the handler."""
     timing: str = ""
     """Where the time went (Server-Timing), once it has ended with an error."""
 

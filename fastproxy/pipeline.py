@@ -87,7 +87,7 @@ class Pipeline:
     async def _reply(self, http: HttpRequest, answer: _Answer[_Made]) -> _Made:
         """What all requests have in common: a record, a place, an end. A stream ends by itself."""
         record = self._record(http)
-        task = self._begin()
+        task = self._begin(http)
         try:
             caller = self._admit(http, record)
             if not record.admitted:
@@ -168,9 +168,9 @@ class Pipeline:
             record.trace = Trace.begin(http.headers, self._sample_ratio)
         return record
 
-    def _begin(self) -> asyncio.Task[object]:
+    def _begin(self, http: HttpRequest) -> asyncio.Task[object]:
         self.in_flight += 1
-        task = asyncio.current_task()
+        task = http.task or asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine that runs has a task
         self._whole.add(task)
         return task

@@ -108,7 +108,9 @@ class Attempts:
         build: Build = build_chat,
     ) -> Result:
         """What `open_response` makes of the first good answer. Raises the last attempt's ProxyError."""
-        call = _Call(record, check, headers, build, asyncio.get_running_loop().time(), record.seconds_left())
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs has a task
+        call = _Call(record, check, headers, build, task, task.get_loop().time(), record.seconds_left())
         failure: UpstreamError | None = None
         for deployment in route.deployments:
             if failure is None:
@@ -142,6 +144,7 @@ class _Call:
     check: Check
     headers: Headers
     build: Build
+    task: asyncio.Task[object]
     began: float
     client_seconds: float | None
 
@@ -169,7 +172,7 @@ class _Attempt:
         call, deployment, turns = self._call, self._deployment, self._attempts.turns
         retries = 0
         while True:
-            watchdog = Watchdog(deployment, request.stream, call.began, call.client_seconds)
+            watchdog = Watchdog(deployment, request.stream, call.began, call.client_seconds, call.task)
             turn: Turn | None = None
             try:
                 with watchdog:

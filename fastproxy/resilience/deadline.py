@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from fastproxy.errors import ErrorKind, ProxyError, UpstreamError
 from fastproxy.types import Deployment
@@ -36,6 +37,7 @@ class Watchdog:
         "_task",
         "_timer",
         "_total_at",
+        "_waits",
         "since",
     )
 
@@ -45,12 +47,16 @@ class Watchdog:
         stream: bool,
         began: float | None = None,
         client_seconds: float | None = None,
+        task: asyncio.Task[Any] | None = None,
     ) -> None:
         """`began` is when the request's first attempt began, on the loop's clock: the total time is the
-        request's, not the attempt's. `client_seconds` is what the client allows from then on."""
+        request's, not the attempt's. `client_seconds` is what the client allows from then on. `task` is who
+        waits; None: whoever enters it."""
         self._deployment = deployment
         self._stream = stream
-        self._loop = asyncio.get_running_loop()
+        self._waits = task
+        # a task knows its loop; to ask the system costs two calls of the kernel's (Python 3.11)
+        self._loop = task.get_loop() if task is not None else asyncio.get_running_loop()
         if began is None:
             began = self._loop.time()
         self._total_at = began + deployment.timeouts.total
@@ -67,7 +73,7 @@ class Watchdog:
         self._cancels = 0
 
     def __enter__(self) -> Watchdog:
-        self._task = asyncio.current_task()
+        self._task = self._waits or asyncio.current_task()
         self._cancelling = self._task.cancelling() if self._task is not None else 0
         self.since = self._loop.time()
         self._timer = self._loop.call_at(self._next(), self._look)
