@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BYTES_PER_TOKEN = 4
 _AGAIN_SECONDS = 1.0
+_MINUTE = 60
 _NAMES = {
     unit: tuple(f"x-ratelimit-{what}-{unit}" for what in ("limit", "remaining", "reset"))
     for unit in (REQUESTS, TOKENS)
@@ -132,18 +133,14 @@ def _headers(states: Iterable[State]) -> Headers:
     leaves least."""
     tightest: dict[str, State] = {}
     for state in states:
-        seen = tightest.get(state.limit.unit)
-        if seen is None or state.remaining < seen.remaining:
-            tightest[state.limit.unit] = state
-    told: list[tuple[str, str]] = []
+        unit = state[0].unit
+        if unit not in tightest or state[1] < tightest[unit][1]:
+            tightest[unit] = state
+    told: Headers = ()
     for unit, (limit, remaining, reset) in tightest.items():
-        limit_name, remaining_name, reset_name = _NAMES[unit]
-        told += (
-            (limit_name, str(limit.amount)),
-            (remaining_name, str(remaining)),
-            (reset_name, _duration(reset)),
-        )
-    return tuple(told)
+        names = _NAMES[unit]
+        told += (names[0], str(limit.amount)), (names[1], str(remaining)), (names[2], _duration(reset))
+    return told
 
 
 def _whole_seconds(seconds: float) -> int:
@@ -152,6 +149,11 @@ def _whole_seconds(seconds: float) -> int:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds as OpenAI writes them: 0s, 59s, 1m0s."""
-    whole = _whole_seconds(seconds) if seconds > 0 else 0
-    return f"{whole}s" if whole < 60 else f"{whole // 60}m{whole % 60}s"
+    """Seconds, at most two minutes of them, rounded up, as OpenAI writes them: 0s, 59s, 1m0s."""
+    return _DURATIONS[int(seconds) + 1 if seconds > 0 else 0]
+
+
+_DURATIONS = tuple(
+    f"{whole}s" if whole < _MINUTE else f"{whole // _MINUTE}m{whole % _MINUTE}s"
+    for whole in range(2 * _MINUTE + 2)
+)

@@ -19,10 +19,10 @@ from fastproxy.limits.rules import Limit
 from fastproxy.limits.windows import (
     WINDOW_SECONDS,
     CannotCountError,
-    Counts,
     Taken,
     refusal,
     state,
+    used,
 )
 from fastproxy.redis_pool import CONNECTIONS, open_pool
 
@@ -88,18 +88,19 @@ class SharedWindows:
                     await self._hit(earlier, who, -paid)
                 break
         by_limit = {limit: await self._counts(limit, who) for limit, _ in wanted}
-        states = [state(limit, count) for limit, count in by_limit.items()]
-        return Taken(states, at, refusal(*refused, by_limit[refused[0]]) if refused else None)
+        states = [state(limit, *counts) for limit, counts in by_limit.items()]
+        return Taken(states, at, refusal(refused[0], refused[1], *by_limit[refused[0]]) if refused else None)
 
     async def _hit(self, limit: Limit, who: str, cost: int) -> bool:
         return await self._limiter.hit(_item(limit.amount), *_place(limit, who), cost=cost)
 
-    async def _counts(self, limit: Limit, who: str) -> Counts:
+    async def _counts(self, limit: Limit, who: str) -> tuple[int, int, float]:
+        """What is counted in the window before this one and in this one, and how long this one lasts."""
         key = _item(limit.amount).key_for(*_place(limit, who))
         found = await self._storage.get_sliding_window(key, int(WINDOW_SECONDS))
         previous, previous_left, current, current_left = found
         elapsed = WINDOW_SECONDS - previous_left if previous else 2 * WINDOW_SECONDS - current_left
-        return Counts(previous, current, min(max(0.0, elapsed), WINDOW_SECONDS))
+        return previous, current, min(max(0.0, elapsed), WINDOW_SECONDS)
 
     def settle(self, who: str, taken: Sequence[tuple[Limit, int]], true_cost: int, at: float) -> None:
         """See Windows; it is done in the background."""
@@ -119,7 +120,7 @@ class SharedWindows:
             return  # what was taken too much has run out of the window by itself
         if difference and not await self._hit(limit, who, difference):
             # more than is left: the limit is used up
-            await self._hit(limit, who, max(0, limit.amount - (await self._counts(limit, who)).used()))
+            await self._hit(limit, who, max(0, limit.amount - used(*await self._counts(limit, who))))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -19,38 +19,25 @@ MAX_WINDOWS = 100_000
 """Addresses are anybody's to choose: beyond so many, those that began longest ago are forgotten."""
 
 
-class Counts(NamedTuple):
-    """What is counted of one limit."""
-
-    previous: int
-    """In the window before this one."""
-    current: int
-    elapsed: float
-    """Seconds since the current window began."""
-
-    def used(self) -> int:
-        """What counts now: of the previous window that part which has not yet run out."""
-        if not self.previous:
-            return self.current
-        return self.current + int(self.previous * (1.0 - self.elapsed / WINDOW_SECONDS))
-
-    def seconds_until(self, allowed: int) -> float:
-        """Until no more than this counts, if nothing is added."""
-        previous, current, elapsed = self
-        if current > allowed:  # once the current window is the previous one
-            return WINDOW_SECONDS * (1.0 + max(0.0, 1.0 - (allowed + 1) / current)) - elapsed
-        if not previous:
-            return 0.0
-        return max(0.0, WINDOW_SECONDS * (1.0 - (allowed + 1 - current) / previous) - elapsed)
+def used(previous: int, current: int, elapsed: float) -> int:
+    """What counts now: of the previous window that part which has not yet run out. `elapsed` are the seconds
+    since the current window began."""
+    return current + int(previous * (1.0 - elapsed / WINDOW_SECONDS)) if previous else current
 
 
-class State(NamedTuple):
-    """What a limit leaves."""
+def seconds_until(allowed: int, previous: int, current: int, elapsed: float) -> float:
+    """Until no more than this counts, if nothing is added."""
+    if current > allowed:  # once the current window is the previous one
+        left = 1.0 - (allowed + 1) / current
+        return WINDOW_SECONDS * (1.0 + left if left > 0.0 else 1.0) - elapsed
+    if not previous:
+        return 0.0
+    return max(0.0, WINDOW_SECONDS * (1.0 - (allowed + 1 - current) / previous) - elapsed)
 
-    limit: Limit
-    remaining: int
-    reset_seconds: float
-    """Until all of it is free again, if nobody asks."""
+
+State = tuple[Limit, int, float]
+"""What a limit leaves: the limit, what remains of it, and the seconds until all of it is free again, if
+nobody asks. Plain, for there are some for every request."""
 
 
 class Refusal(NamedTuple):
@@ -92,15 +79,17 @@ class CannotCountError(Exception):
     """The storage is away."""
 
 
-def state(limit: Limit, counts: Counts) -> State:
+def state(limit: Limit, previous: int, current: int, elapsed: float) -> State:
     """What the limit leaves."""
-    return State(limit, max(0, limit.amount - counts.used()), counts.seconds_until(0))
+    remaining = limit.amount - used(previous, current, elapsed)
+    return limit, remaining if remaining > 0 else 0, seconds_until(0, previous, current, elapsed)
 
 
-def refusal(limit: Limit, cost: int, counts: Counts) -> Refusal:
+def refusal(limit: Limit, cost: int, previous: int, current: int, elapsed: float) -> Refusal:
     """Why so much cannot be had."""
-    remaining = max(0, limit.amount - counts.used())
-    return Refusal(limit, cost, remaining, counts.seconds_until(limit.amount - cost))
+    remaining = max(0, limit.amount - used(previous, current, elapsed))
+    wait = seconds_until(limit.amount - cost, previous, current, elapsed)
+    return Refusal(limit, cost, remaining, wait)
 
 
 class _Window:
@@ -111,12 +100,8 @@ class _Window:
     def __init__(self, began: float, previous: int = 0) -> None:
         self.began, self.previous, self.current = began, previous, 0
 
-    def counts(self, now: float) -> Counts:
-        return Counts(self.previous, self.current, now - self.began)
-
     def used(self, now: float) -> int:
-        # mostly nothing is left of the minute before
-        return self.counts(now).used() if self.previous else self.current
+        return used(self.previous, self.current, now - self.began)
 
 
 class MemoryWindows:
@@ -138,12 +123,12 @@ class MemoryWindows:
             window = self._window(limit, who, now)
             found.append((limit, window, cost))
             if refused is None and window.used(now) + cost > limit.amount:
-                refused = refusal(limit, cost, window.counts(now))
+                refused = refusal(limit, cost, window.previous, window.current, now - window.began)
         states: list[State] = []
         for limit, window, cost in found:
             if refused is None:
                 window.current += cost
-            states.append(state(limit, window.counts(now)))
+            states.append(state(limit, window.previous, window.current, now - window.began))
         return Taken(states, now, refused)
 
     def settle(self, who: str, taken: Sequence[tuple[Limit, int]], true_cost: int, at: float) -> None:
@@ -152,7 +137,7 @@ class MemoryWindows:
         for limit, cost in taken:
             window = self._window(limit, who, now)
             if true_cost > cost:  # more than is left uses the limit up
-                left = limit.amount - window.counts(now).used()
+                left = limit.amount - window.used(now)
                 window.current += min(true_cost - cost, max(0, left))
             elif at >= window.began:
                 window.current = max(0, window.current - cost + true_cost)

@@ -17,6 +17,8 @@ import structlog
 from fastproxy.observability.record import MAX_NAME, RequestRecord
 from fastproxy.wire.events import Usage
 
+_NAMES = ("caller", "model", "provider", "finish")
+_NAMES_OF_A_FAULT = (*_NAMES, "error_code", "error_message", "upstream_status")
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -123,7 +125,7 @@ def request_fields(record: RequestRecord) -> dict[str, Any]:
     if record.stream:
         fields["stream"] = True
         fields["time_to_first_token_ms"] = _ms(record.time_to_first_token)
-    for name in ("caller", "model", "provider", "finish", "error_code", "error_message", "upstream_status"):
+    for name in _NAMES if not record.error_code else _NAMES_OF_A_FAULT:
         if value := getattr(record, name):
             fields[name] = value
     if record.asked_model not in ("", record.model):

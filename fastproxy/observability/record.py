@@ -124,7 +124,8 @@ class RequestRecord:
     @property
     def overhead_seconds(self) -> float:
         """What we added until the answer began."""
-        return max(0.0, self.time_to_first_token - self.waited_seconds)
+        added = (self.answered or self.ended) - self.started - self.waited_seconds
+        return added if added > 0.0 else 0.0
 
     def server_timing(self) -> str:
         """The Server-Timing header (durations in milliseconds); `proxy` is all that is not `upstream`."""
