@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,51 +60,66 @@ class Affinity:
     the threads that shall be kept with it; helpers of `asyncio.to_thread` run anywhere."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[..., None]) -> None:
-        """`tell` logs a move."""
+        """`tell` logs a move. Raises OSError, LookupError or ValueError where the system cannot tell what is
+        needed to move on."""
         self._loop, self._tell = loop, tell
         self._all = os.sched_getaffinity(0)
         self._before, self.cpu = self._usage(), _current_cpu()
+        # what blocks lets go of Python's lock: it may run beside us, on as many threads as we have processors
+        helpers = ThreadPoolExecutor(initializer=self._free, thread_name_prefix="helper")
         os.sched_setaffinity(0, {self.cpu})
-        # what blocks lets go of Python's lock: it may run beside us
-        loop.set_default_executor(ThreadPoolExecutor(initializer=self._free, thread_name_prefix="helper"))
+        loop.set_default_executor(helpers)
         loop.call_later(LOOK_SECONDS, self._look)
 
     def __repr__(self) -> str:
         return f"<Affinity cpu={self.cpu} of {len(self._all)}>"
 
     def _free(self) -> None:
-        os.sched_setaffinity(0, self._all)
+        with contextlib.suppress(OSError):  # none of them is ours any more: it runs where we do
+            os.sched_setaffinity(0, self._all)
 
     def _look(self) -> None:
-        after = self._usage()
-        wanted = better(self._before, after, self.cpu)
-        if wanted != self.cpu:
-            self._tell("moved to a processor with more time", cpu=wanted, before=self.cpu)
-            self._move(wanted)
-        self._before = after
-        self._loop.call_later(LOOK_SECONDS, self._look)
+        try:
+            after = self._usage()
+            wanted = better(self._before, after, self.cpu)
+            self._before = after
+            # by chance: several workers that meet would all move to the same free processor, again and again
+            if wanted != self.cpu and secrets.randbits(1):
+                self._move(wanted)
+        except (OSError, LookupError, ValueError) as error:  # no file descriptor is free, say: later, then
+            self._tell("the processors were not looked at", reason=str(error))
+        finally:
+            self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _move(self, cpu: int) -> None:
+        first = self.cpu
+        try:
+            os.sched_setaffinity(0, {cpu})
+        except OSError:
+            self._all.discard(cpu)  # it was taken from us
+            return
+        self.cpu = cpu
         for name in os.listdir(_THREADS):  # noqa: PTH208 - numbers, not paths
             with contextlib.suppress(OSError):  # it has ended meanwhile
-                if os.sched_getaffinity(int(name)) == {self.cpu}:
+                if os.sched_getaffinity(int(name)) == {first}:
                     os.sched_setaffinity(int(name), {cpu})
-        self.cpu = cpu
+        self._tell("moved to a processor with more time", cpu=cpu, before=first)
 
     def _usage(self) -> Usage:
         times = os.times()
         waited = int(_main_thread("schedstat").split()[1]) / _NANOSECONDS
-        idle = {cpu: seconds for cpu, seconds in _idle_seconds().items() if cpu in self._all}
+        told = _idle_seconds()
+        idle = {cpu: told[cpu] for cpu in self._all}  # a container may count its processors anew
         return Usage(self._loop.time(), times.user + times.system, waited, idle)
 
 
 def keep_together(loop: asyncio.AbstractEventLoop, tell: Callable[..., None]) -> Affinity | None:
     """Keeps this process on one processor; None where it has no other, or where the system cannot tell what
     is needed to move on (Linux can)."""
-    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+    if not hasattr(os, "sched_setaffinity"):
         return None
     try:
-        return Affinity(loop, tell)
+        return Affinity(loop, tell) if len(os.sched_getaffinity(0)) > 1 else None
     except (OSError, ValueError, LookupError) as error:
         tell("the threads are not kept on one processor", reason=str(error))
         return None

@@ -150,7 +150,7 @@ def _whole_seconds(seconds: float) -> int:
 
 def _duration(seconds: float) -> str:
     """Seconds, at most two minutes of them, rounded up, as OpenAI writes them: 0s, 59s, 1m0s."""
-    return _DURATIONS[int(seconds) + 1 if seconds > 0 else 0]
+    return _DURATIONS[min(int(seconds), 2 * _MINUTE) + 1 if seconds > 0 else 0]
 
 
 _DURATIONS = tuple(

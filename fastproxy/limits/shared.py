@@ -87,7 +87,7 @@ class SharedWindows:
                 for earlier, paid in wanted[:place]:
                     await self._hit(earlier, who, -paid)
                 break
-        by_limit = {limit: await self._counts(limit, who) for limit, _ in wanted}
+        by_limit = {limit: _told(*await self._counts(limit, who)) for limit, _ in wanted}
         states = [state(limit, *counts) for limit, counts in by_limit.items()]
         return Taken(states, at, refusal(refused[0], refused[1], *by_limit[refused[0]]) if refused else None)
 
@@ -160,6 +160,11 @@ def open_redis(url: str, meanwhile: str) -> SharedWindows:
         connection_pool=open_pool(url, ANSWER_SECONDS),  # type: ignore[arg-type]  # annotated too narrowly
     )
     return SharedWindows(storage, meanwhile)
+
+
+def _told(previous: int, current: int, elapsed: float) -> tuple[int, int, float]:
+    """What a client is told of: what a window took back of an earlier one's estimates is no use of it."""
+    return max(0, previous), max(0, current), elapsed
 
 
 @lru_cache(1024)

@@ -66,7 +66,11 @@ async def test_threads_that_were_kept_together_move_together(
     affinity = Affinity(asyncio.get_running_loop(), lambda _event, **fields: told.append(fields))
     first, other = affinity.cpu, max(allowed - {affinity.cpu})
     monkeypatch.setattr("fastproxy.affinity.better", lambda _before, _after, _cpu: other)
+    chances = iter((0, 1))
+    monkeypatch.setattr("fastproxy.affinity.secrets.randbits", lambda _bits: next(chances))
     await asyncio.to_thread(os.getpid)  # a helper, which is not kept
+    affinity._look()
+    assert os.sched_getaffinity(0) == {first}  # it would meet others who look at the same moment
     affinity._look()
     assert os.sched_getaffinity(0) == {other}
     assert await asyncio.to_thread(os.sched_getaffinity, 0) == allowed
@@ -86,3 +90,46 @@ async def test_a_system_that_cannot_tell_is_left_alone(
     assert keep_together(asyncio.get_running_loop(), lambda event, **_: told.append(event)) is None
     assert told == ["the threads are not kept on one processor"]
     assert os.sched_getaffinity(0) == allowed
+
+
+async def test_a_look_that_fails_is_told_and_not_the_last_one(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, told = asyncio.get_running_loop(), []
+    affinity = Affinity(loop, lambda event, **_: told.append(event))
+    with monkeypatch.context() as patched:
+        patched.setattr("fastproxy.affinity._idle_seconds", dict)
+        armed: list[float] = []
+        patched.setattr(affinity, "_loop", Later(armed))
+        affinity._look()
+    assert told == ["the processors were not looked at"]
+    assert len(armed) == 1
+
+
+async def test_a_processor_that_was_taken_from_us_is_not_moved_to(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    affinity = Affinity(asyncio.get_running_loop(), lambda event, **_: told.append(event))
+    first = affinity.cpu
+    affinity._move(4095)
+    assert (affinity.cpu, os.sched_getaffinity(0), told) == (first, {first}, [])
+
+
+async def test_helpers_run_where_they_can_once_all_our_processors_were_taken(allowed: set[int]) -> None:
+    affinity = Affinity(asyncio.get_running_loop(), print)
+    affinity._all = {4095}
+    assert await asyncio.to_thread(os.sched_getaffinity, 0) == {affinity.cpu}
+
+
+class Later:
+    """A loop that notes what it is to call."""
+
+    def __init__(self, armed: list[float]) -> None:
+        self._armed = armed
+
+    def time(self) -> float:
+        return 0.0
+
+    def call_later(self, seconds: float, _work: object) -> None:
+        self._armed.append(seconds)

@@ -97,6 +97,17 @@ async def test_while_one_finds_out_whether_it_is_back_the_others_do_not_wait(
         await first
 
 
+async def test_what_a_window_took_back_of_an_earlier_ones_estimates_is_not_told_as_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class TookBack(Storage):
+        async def get_sliding_window(self, _key: str, expiry: int) -> tuple[int, float, int, float]:
+            return -500, 1.0, -30_480, 2.0 * expiry
+
+    taken = await made(TookBack(None), Clock(), monkeypatch).take("who", WANTED)
+    assert [state[1:] for state in taken.states] == [(limit.amount, 0.0) for limit, _ in WANTED]
+
+
 def made(storage: Storage, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> SharedWindows:
     monkeypatch.setattr("fastproxy.limits.shared.SlidingWindowCounterRateLimiter", Strategy)
     given: Any = storage
