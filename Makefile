@@ -129,7 +129,7 @@ $(DOCS)/.ready: requirements-docs.lock
 docs-test: $(READY) ## try every command of the guides in clean checkouts (minutes)
 	$(BIN)/python -m testkit.guides
 
-bench: $(READY) ## measure against the bare relay and the direct call (11 minutes; PART=streaming, ARGS=--quick)
+bench: $(READY) ## measure against the bare relay and the direct call (13 minutes; PART=streaming, ARGS=--quick)
 	$(BIN)/pytest $(if $(PART),bench/test_$(PART).py,bench) -o addopts="--strict-markers --import-mode=importlib" --timeout 900 -q -s $(ARGS)
 
 compare: $(READY) ## measure nginx, Envoy, LiteLLM and Portkey beside it (8 minutes)
