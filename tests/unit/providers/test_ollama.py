@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,5 +46,5 @@ def test_garbage_is_told(body: bytes) -> None:
 @given(st.binary(max_size=60))
 def test_no_bytes_raise_anything_else(body: bytes) -> None:
     for parse in (parse_tags, parse_show):
-        with pytest.raises(UpstreamError):
+        with suppress(UpstreamError):
             parse(body)
