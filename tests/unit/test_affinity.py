@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import pytest
 
-from fastproxy.affinity import Affinity, Usage, better, keep_together
+from fastproxy.affinity import Affinity, Usage, better, keep_together, others
 
 START = Usage(at=0.0, ours=0.0, waited=0.0, idle={0: 0.0, 1: 0.0, 2: 0.0})
 
@@ -49,6 +50,7 @@ def allowed() -> Iterator[set[int]]:
     before = os.sched_getaffinity(0)
     yield before
     os.sched_setaffinity(0, before)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 async def test_the_main_thread_is_kept_where_it_is_and_helpers_run_anywhere(allowed: set[int]) -> None:
@@ -122,6 +124,126 @@ async def test_helpers_run_where_they_can_once_all_our_processors_were_taken(all
     assert await asyncio.to_thread(os.sched_getaffinity, 0) == {affinity.cpu}
 
 
+def test_what_others_use_of_a_processor_is_what_neither_we_used_nor_nobody() -> None:
+    assert others(START, after(ours=0.4, waited=0.0, idle={0: 0.1}), 0) == pytest.approx(0.5)
+    assert others(START, START, 0) == 0
+    assert others(START, after(ours=0.4, waited=0.0, idle={0: 0.1}), 7) == 0
+
+
+class Worker:
+    """An Affinity whose clock and whose share of its processor are the test's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.affinity = Affinity(asyncio.get_running_loop(), print)
+        self.used, self.idle, self.at = 0.0, 0.0, 0.0
+        self.later: list[tuple[float, float]] = []
+        monkeypatch.setattr("fastproxy.affinity.time.process_time", lambda: self.used)
+        monkeypatch.setattr(self.affinity, "_loop", self)
+        monkeypatch.setattr(self.affinity, "_usage", self.usage)
+
+    def usage(self) -> Usage:
+        return Usage(self.at, self.used, 0.0, {self.affinity.cpu: self.idle})
+
+    def time(self) -> float:
+        return self.at
+
+    def call_later(self, _seconds: float, _work: object, at: float, used: float) -> None:
+        self.later.append((at, used))
+
+    def passes(self, *, ours: float, idle: float = 0.0) -> int:
+        """Four seconds with these shares of the processor; the main thread's policy afterwards."""
+        before = (self.at, self.used)
+        self.at, self.used, self.idle = self.at + 4, self.used + 4 * ours, self.idle + 4 * idle
+        self.affinity._decide_turns(*before)
+        return os.sched_getscheduler(0)
+
+
+async def test_threads_take_turns_while_their_worker_is_busy_and_alone(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(monkeypatch)
+    assert worker.passes(ours=0.9, idle=0.1) == os.SCHED_OTHER  # others are not known of yet
+    assert worker.passes(ours=0.9, idle=0.05) == os.SCHED_BATCH
+    assert worker.passes(ours=0.3, idle=0.7) == os.SCHED_BATCH
+    assert worker.passes(ours=0.1, idle=0.9) == os.SCHED_OTHER  # calm again
+    assert worker.later[-1] == pytest.approx((16.0, 8.8))
+
+
+async def test_threads_interrupt_each_other_beside_others(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(monkeypatch)
+    worker.passes(ours=0.9, idle=0.1)
+    assert worker.passes(ours=0.9, idle=0.1) == os.SCHED_BATCH
+    assert worker.passes(ours=0.7, idle=0.0) == os.SCHED_OTHER
+
+
+async def test_a_helper_that_is_made_while_threads_take_turns_does_not(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, worker = asyncio.get_running_loop(), Worker(monkeypatch)
+    await asyncio.to_thread(os.getpid)  # one that was there before
+    worker.passes(ours=0.9)
+    assert worker.passes(ours=0.9) == os.SCHED_BATCH
+    made_now = ThreadPoolExecutor(1, initializer=worker.affinity._free)
+    for helpers in (None, made_now):
+        assert await loop.run_in_executor(helpers, os.sched_getscheduler, 0) == os.SCHED_OTHER
+    made_now.shutdown()
+
+
+async def test_a_policy_that_whoever_started_us_has_chosen_is_kept(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    asked: list[str] = []
+    Affinity(cast("asyncio.AbstractEventLoop", Asked(asked)), print)
+    assert asked == ["_look"]
+
+
+async def test_a_container_that_forbids_a_policy_is_asked_once(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(monkeypatch)
+
+    def forbid(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("fastproxy.affinity.os.sched_setscheduler", forbid)
+    worker.passes(ours=0.9)
+    assert len(worker.later) == 1
+    worker.passes(ours=0.9)
+    assert len(worker.later) == 1
+    assert not worker.affinity.take_turns
+
+
+async def test_turns_are_decided_later_where_the_system_does_not_tell_now(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(monkeypatch)
+    worker.passes(ours=0.9)
+    with monkeypatch.context() as patched:
+        patched.setattr(worker.affinity, "_usage", dict[str, Usage]().popitem)
+        assert worker.passes(ours=0.9) == os.SCHED_OTHER
+    assert worker.passes(ours=0.9) == os.SCHED_OTHER
+    assert worker.passes(ours=0.9) == os.SCHED_BATCH
+
+
+class Asked:
+    """A loop that notes the names of what it is to call."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+
+    def time(self) -> float:
+        return 0.0
+
+    def set_default_executor(self, _helpers: object) -> None:
+        pass
+
+    def call_later(self, _seconds: float, work: Any, *_: object) -> None:
+        self._names.append(work.__name__)
+
+
 class Later:
     """A loop that notes what it is to call."""
 
@@ -131,5 +253,5 @@ class Later:
     def time(self) -> float:
         return 0.0
 
-    def call_later(self, seconds: float, _work: object) -> None:
+    def call_later(self, seconds: float, _work: object, *_: object) -> None:
         self._armed.append(seconds)
