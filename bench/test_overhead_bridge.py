@@ -1,9 +1,10 @@
 """What the way through the claude CLI costs: time added to the first token, and to each event after it.
 
 Direct and proxied requests alternate against one mock of Anthropic's API, which waits UPSTREAM_MS before it
-answers; a proxied request begins PAUSE_SECONDS after the last one ended. With the real CLI nearly all of the
-time is its own. What is ours alone is measured with the fake CLI: the way through proxy and bridge, less the
-same fake CLI, started and prepared as the bridge does it, with nothing between it and the clock.
+answers and ENDING_MS before it ends, as a model with more to say; a proxied request begins PAUSE_SECONDS
+after the last one ended. With the real CLI nearly all of the time is its own. What is ours alone is measured
+with the fake CLI: the way through proxy and bridge, less the same fake CLI, started and prepared as the
+bridge does it, with nothing between it and the clock.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from testkit.claude import ClaudeProxy, Cli, fake_cli, real_cli
 from testkit.mock import SSE_HEADERS, MockUpstream
 
 MODEL = "claude-sonnet"
-PAUSE_SECONDS, UPSTREAM_MS = 0.6, 300.0
+PAUSE_SECONDS, UPSTREAM_MS, ENDING_MS = 0.6, 300.0, 50.0
 ROUNDS, MORE_ROUNDS, FEWER_ROUNDS, WARM_UP_ROUNDS = 20, 50, 12, 4
 """Of what is ours alone more: a few milliseconds, by which single calls differ as well."""
 EVENTS, EVENTS_PER_SECOND, EVENT_ROUNDS = 100, 50, 3
@@ -97,7 +98,8 @@ def callers(upstream: MockUpstream, proxy: ClaudeProxy, body: Figures) -> Iterat
 
 
 def answers_late(upstream: MockUpstream) -> None:
-    """One piece of text after UPSTREAM_MS. Its time stamp is what a caller recognises the first token by."""
+    """One piece of text after UPSTREAM_MS, and the end ENDING_MS later: what ends a process is no part of its
+    first token. The text's time stamp is what a caller recognises that by."""
     message = {
         "id": "msg_1",
         "type": "message",
@@ -107,17 +109,18 @@ def answers_late(upstream: MockUpstream) -> None:
         "usage": {"input_tokens": 9, "output_tokens": 1},
     }
     stamp = {"type": "text_delta", "text": f"t={time.monotonic_ns():019d}"}
-    ending = {"stop_reason": "end_turn", "stop_sequence": None}
+    stop = {"stop_reason": "end_turn", "stop_sequence": None}
     events: list[Figures] = [
         {"type": "message_start", "message": message},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "content_block_delta", "index": 0, "delta": stamp},
         {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": ending, "usage": {"output_tokens": 4}},
+        {"type": "message_delta", "delta": stop, "usage": {"output_tokens": 4}},
         {"type": "message_stop"},
     ]
-    chunks = [f"event: {event['type']}\ndata: {orjson.dumps(event).decode()}\n\n" for event in events]
-    reply = {"chunks": chunks, "headers": SSE_HEADERS, "delay_before_ms": UPSTREAM_MS}
+    texts = [f"event: {event['type']}\ndata: {orjson.dumps(event).decode()}\n\n" for event in events]
+    beginning, ending = "".join(texts[:3]), {"text": "".join(texts[3:]), "delay_ms": ENDING_MS}
+    reply = {"chunks": [beginning, ending], "headers": SSE_HEADERS, "delay_before_ms": UPSTREAM_MS}
     upstream.script(reply, path="/messages")
 
 

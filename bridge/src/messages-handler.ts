@@ -1,6 +1,6 @@
 /**
  * `POST /v1/messages`: one client request from its headers to its last byte.
- * Nothing is sent before the upstream's first event, so a failure until then has a status of its own.
+ * Nothing is sent before there is content, so a failure until then has a status of its own.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Config } from "./config.ts";

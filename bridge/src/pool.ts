@@ -49,6 +49,8 @@ interface Demand {
 }
 
 const STARTING_AT_ONCE = 2;
+/** The answer's last bytes are still on their way: to start a process takes the processors that they need. */
+const REFILL_AFTER_MS = 25;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
@@ -101,7 +103,7 @@ export class Pool {
       if (answered) this.#noteDemand(model, system);
       claude.kill();
       this.#gate.leave();
-      if (this.#gate.waiting === 0) setImmediate(() => this.#fill());
+      if (this.#gate.waiting === 0) setTimeout(() => this.#fill(), REFILL_AFTER_MS).unref();
     };
     return { claude, origin, release };
   }

@@ -62,6 +62,8 @@ class Turn {
   #said = "";
   #reason: string | undefined;
   #type: string | undefined;
+  /** Events that go out with the next one. */
+  #held: MessagesEvent[] = [];
 
   constructor(claude: ClaudeProcess, plan: TurnPlan, onEvent: OnEvent) {
     this.#claude = claude;
@@ -123,6 +125,12 @@ class Turn {
   }
 
   #pass(event: MessagesEvent): void {
+    this.#held.push(event);
+    if (isOpening(event)) return;
+    for (const one of this.#held.splice(0)) this.#send(one);
+  }
+
+  #send(event: MessagesEvent): void {
     const drained = this.#onEvent(event);
     if (drained === undefined) return;
     this.#claude.pause();
@@ -181,6 +189,15 @@ class Turn {
     const now = Date.now() / 1_000;
     return errorFromCli({ status, type: this.#type, reason: this.#reason, text, resetsAt: this.#resetsAt, now, model });
   }
+}
+
+/**
+ * Whether an event tells nothing until the next one comes, which the CLI writes a moment later. Whoever is woken by the
+ * first would take the processor that the CLI needs to write the second.
+ */
+function isOpening(event: MessagesEvent): boolean {
+  if (event.type === "message_start") return true;
+  return event.type === "content_block_start" && !("name" in asObject(event.content_block));
 }
 
 function textOf(content: unknown): string {

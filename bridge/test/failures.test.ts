@@ -62,11 +62,11 @@ for (const cli of clis()) {
       await login.stop();
     });
 
-    for (const cutAfter of [0, 3]) {
+    for (const cutAfter of [0, 2, 3]) {
       it(`reports a stream that breaks after ${cutAfter} events`, async () => {
         mock.reset(() => ({ cutAfter }));
         const response = await bridge.post(ask("hi", { stream: true }));
-        if (cutAfter === 0) return assert.equal(response.status, 502);
+        if (cutAfter < 3) return assert.equal(response.status, 502); // there was no content yet
         const events = sseEvents(await response.text());
         assert.equal(events.at(-1)?.type, "error");
         assert.ok(!events.some((event) => event.type === "message_stop"));
