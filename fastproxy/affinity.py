@@ -90,17 +90,17 @@ class Affinity:
         os.sched_setaffinity(0, {self.cpu})
         loop.set_default_executor(helpers)
         loop.call_later(LOOK_SECONDS, self._look)
-        if os.sched_getscheduler(0) == os.SCHED_OTHER:  # else whoever started us has decided
+        if _policy() == os.SCHED_OTHER:  # else whoever started us has decided
             loop.call_later(TURN_SECONDS, self._decide_turns, loop.time(), time.process_time())
 
     def __repr__(self) -> str:
         return f"<Affinity cpu={self.cpu} of {len(self._all)}>"
 
     def _free(self) -> None:
-        if self.take_turns:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        with contextlib.suppress(OSError):  # none of them is ours any more: it runs where we do
+        with contextlib.suppress(OSError):  # none of them is ours any more: it runs where and as we do
             os.sched_setaffinity(0, self._all)
+            if self.take_turns:
+                os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
     def _look(self) -> None:
         try:
@@ -132,12 +132,14 @@ class Affinity:
         now, used = self._loop.time(), time.process_time()
         try:
             take = self._has_it_alone(busy=used - ours >= BUSY_SHARE * (now - at))
+        except (OSError, LookupError, ValueError):  # told by the look for a better processor
+            self._busy_since, take = None, False
+        try:
             if take != self.take_turns:
                 self._set_turns(take)
-        except PermissionError:  # a container may forbid it
-            return
-        except (OSError, LookupError, ValueError):  # told by the look for a better processor
-            self._busy_since = None
+        except OSError:
+            if not self.take_turns:  # a container may forbid it, another system not know the policy
+                return
         self._loop.call_later(TURN_SECONDS, self._decide_turns, now, used)
 
     def _has_it_alone(self, *, busy: bool) -> bool:
@@ -176,6 +178,14 @@ def keep_together(loop: asyncio.AbstractEventLoop, tell: Callable[..., None]) ->
         return Affinity(loop, tell) if len(os.sched_getaffinity(0)) > 1 else None
     except (OSError, ValueError, LookupError) as error:
         tell("the threads are not kept on one processor", reason=str(error))
+        return None
+
+
+def _policy() -> int | None:
+    """By what rule this thread gets its processor; None where the system does not tell (musl's C library)."""
+    try:
+        return os.sched_getscheduler(0)
+    except OSError:
         return None
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -200,20 +202,45 @@ async def test_a_policy_that_whoever_started_us_has_chosen_is_kept(
     assert asked == ["_look"]
 
 
-async def test_a_container_that_forbids_a_policy_is_asked_once(
-    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL])
+async def test_a_container_that_forbids_or_does_not_know_a_policy_is_asked_once(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     worker = Worker(monkeypatch)
 
-    def forbid(*_: object) -> None:
-        raise PermissionError
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("fastproxy.affinity.os.sched_setscheduler", forbid)
     worker.passes(ours=0.9)
-    assert len(worker.later) == 1
+    monkeypatch.setattr("fastproxy.affinity.os.sched_setscheduler", refuse)
     worker.passes(ours=0.9)
-    assert len(worker.later) == 1
+    assert len(worker.later) == 1  # it was not asked for again
     assert not worker.affinity.take_turns
+
+
+async def test_a_c_library_that_knows_no_policies_leaves_them_alone(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(_pid: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fastproxy.affinity.os.sched_getscheduler", unknown)
+    asked: list[str] = []
+    affinity = Affinity(cast("asyncio.AbstractEventLoop", Asked(asked)), print)
+    assert asked == ["_look"]
+    assert os.sched_getaffinity(0) == {affinity.cpu}
+
+
+async def test_threads_interrupt_each_other_again_though_the_system_failed_once(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(monkeypatch)
+    worker.passes(ours=0.9)
+    worker.passes(ours=0.9)
+    with monkeypatch.context() as patched:
+        patched.setattr(worker.affinity, "_kept", Path("/no/such/folder").iterdir)
+        assert worker.passes(ours=0.1, idle=0.9) == os.SCHED_BATCH
+    assert worker.passes(ours=0.1, idle=0.9) == os.SCHED_OTHER
 
 
 async def test_turns_are_decided_later_where_the_system_does_not_tell_now(
