@@ -44,6 +44,13 @@ for (const cli of clis()) {
       assert.deepEqual(deltas(seen).slice(0, 4), deltas(events).slice(0, 4));
     });
 
+    it("passes an answer without content on as it was", async () => {
+      const events = answerEvents({ blocks: [] });
+      mock.reset(() => ({ events }));
+      const seen = sseEvents(await (await bridge.post(ask("hi", { stream: true }))).text());
+      assert.deepEqual(seen.map((event) => event.type), events.map((event) => event.type));
+    });
+
     it("serves the same at /anthropic/chat and gives the request's id back", async () => {
       const response = await bridge.post(ask("hi"), { path: "/anthropic/chat", headers: { "x-request-id": "req-7" } });
       assert.equal(response.status, 200);

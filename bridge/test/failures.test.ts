@@ -103,11 +103,15 @@ for (const cli of clis()) {
       await until("the upstream request is aborted", () => mock.aborted === 1, 2_000);
     });
 
-    it("ends an answer at its deadline, with a status before the first event and an error event after it", async () => {
+    it("ends an answer at its deadline, with a status before the first content and an error event after it", async () => {
       mock.reset(() => ({ delayMs: 8_000 }));
       const late = await bridge.post(ask("hi"), { headers: { "x-fastproxy-deadline-ms": "1500" } });
       assert.equal(late.status, 504);
       assert.equal((await failure(late)).error.type, "timeout_error");
+      await until("a spare is ready", async () => (await bridge.health()).pool?.idle === 2);
+      mock.reset(() => ({ stallAfter: 2 }));
+      const begun = await bridge.post(ask("hi", { stream: true }), { headers: { "x-fastproxy-deadline-ms": "1500" } });
+      assert.equal(begun.status, 504); // there was no content yet
       await until("a spare is ready", async () => (await bridge.health()).pool?.idle === 2);
       mock.reset(() => ({ stallAfter: 3 }));
       const stalled = await bridge.post(ask("hi", { stream: true }), { headers: { "x-fastproxy-deadline-ms": "3000" } });

@@ -33,7 +33,7 @@ def most_on_one(pid: int) -> int:
     return max(Counter(allowed for allowed in affinities(pid) if len(allowed) == 1).values(), default=0)
 
 
-def test_the_threads_that_take_turns_share_one_processor() -> None:
+def test_the_threads_of_a_worker_share_one_processor() -> None:
     with FastproxyProcess("") as proxy:
         httpx.get(f"{proxy.url}/health", trust_env=False)
         # the main thread and Granian's two; helpers, and an executable's loader, may run anywhere

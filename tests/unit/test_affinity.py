@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, cast
 
 import pytest
@@ -103,11 +104,11 @@ async def test_a_look_that_fails_is_told_and_not_the_last_one(
     affinity = Affinity(loop, lambda event, **_: told.append(event))
     with monkeypatch.context() as patched:
         patched.setattr("fastproxy.affinity._idle_seconds", dict)
-        armed: list[float] = []
-        patched.setattr(affinity, "_loop", Later(armed))
+        later = Later()
+        patched.setattr(affinity, "_loop", later)
         affinity._look()
     assert told == ["the processors were not looked at"]
-    assert len(armed) == 1
+    assert later.names == ["_look"]
 
 
 async def test_a_processor_that_was_taken_from_us_is_not_moved_to(
@@ -171,6 +172,27 @@ async def test_threads_take_turns_while_their_worker_is_busy_and_alone(
     assert worker.later[-1] == pytest.approx((16.0, 8.8))
 
 
+async def test_all_threads_that_are_kept_take_turns_and_those_that_are_made_then(
+    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, ends = Worker(monkeypatch), Event()
+    threads = [Thread(target=ends.wait), Thread(target=ends.wait)]
+
+    def policies() -> list[int]:
+        return [os.sched_getscheduler(thread.native_id or -1) for thread in threads]
+
+    threads[0].start()
+    try:
+        worker.passes(ours=0.9)
+        worker.passes(ours=0.9)
+        threads[1].start()
+        assert policies() == [os.SCHED_BATCH, os.SCHED_BATCH]
+        worker.passes(ours=0.1, idle=0.9)
+        assert policies() == [os.SCHED_OTHER, os.SCHED_OTHER]
+    finally:
+        ends.set()
+
+
 async def test_threads_interrupt_each_other_beside_others(
     allowed: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,13 +215,15 @@ async def test_a_helper_that_is_made_while_threads_take_turns_does_not(
     made_now.shutdown()
 
 
-async def test_a_policy_that_whoever_started_us_has_chosen_is_kept(
-    allowed: set[int], monkeypatch: pytest.MonkeyPatch
+async def test_it_is_decided_about_turns_unless_whoever_started_us_has_chosen_a_policy(
+    allowed: set[int],
 ) -> None:
+    assert made_on(later := Later()).cpu in allowed
+    assert later.names == ["_look", "_decide_turns"]
+    os.sched_setaffinity(0, allowed)
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    asked: list[str] = []
-    Affinity(cast("asyncio.AbstractEventLoop", Asked(asked)), print)
-    assert asked == ["_look"]
+    made_on(later := Later())
+    assert later.names == ["_look"]
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL])
@@ -225,9 +249,8 @@ async def test_a_c_library_that_knows_no_policies_leaves_them_alone(
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr("fastproxy.affinity.os.sched_getscheduler", unknown)
-    asked: list[str] = []
-    affinity = Affinity(cast("asyncio.AbstractEventLoop", Asked(asked)), print)
-    assert asked == ["_look"]
+    affinity = made_on(later := Later())
+    assert later.names == ["_look"]
     assert os.sched_getaffinity(0) == {affinity.cpu}
 
 
@@ -255,11 +278,11 @@ async def test_turns_are_decided_later_where_the_system_does_not_tell_now(
     assert worker.passes(ours=0.9) == os.SCHED_BATCH
 
 
-class Asked:
+class Later:
     """A loop that notes the names of what it is to call."""
 
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
+    def __init__(self) -> None:
+        self.names: list[str] = []
 
     def time(self) -> float:
         return 0.0
@@ -268,17 +291,9 @@ class Asked:
         pass
 
     def call_later(self, _seconds: float, work: Any, *_: object) -> None:
-        self._names.append(work.__name__)
+        self.names.append(work.__name__)
 
 
-class Later:
-    """A loop that notes what it is to call."""
-
-    def __init__(self, armed: list[float]) -> None:
-        self._armed = armed
-
-    def time(self) -> float:
-        return 0.0
-
-    def call_later(self, seconds: float, _work: object, *_: object) -> None:
-        self._armed.append(seconds)
+def made_on(later: Later) -> Affinity:
+    """An Affinity whose loop calls nothing."""
+    return Affinity(cast("asyncio.AbstractEventLoop", later), print)
