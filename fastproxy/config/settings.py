@@ -29,8 +29,9 @@ class ServerSettings(Section):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Processes that answer. More than one needs a continuity storage, and limits, that they share."""
     cpu_affinity: Literal["auto", "none"] = "auto"
-    """`auto`: each worker keeps its threads on one processor (Linux), and moves where others keep that one
-    busy; it runs Python on one at a time anyway, and answers faster so. `none`: the system places them."""
+    """`auto`: each worker keeps its threads on one processor (Linux), lets them take turns there while it has
+    that to itself, and moves where others keep it busy; it runs Python on one at a time anyway, and answers
+    faster so. `none`: the system places them, and decides who is next."""
     max_in_flight: Annotated[int, Field(ge=1)] = 2048
     """Requests that one worker answers at a time; further ones wait, then get 503 `queue_full`."""
     queue_seconds: Annotated[float, Field(ge=0, le=600)] = 5.0
